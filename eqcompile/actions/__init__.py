@@ -1,0 +1,1 @@
+"""Group actions: families of groups, representations and their expressions, relations, stabilisers."""

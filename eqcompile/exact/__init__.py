@@ -1,0 +1,1 @@
+"""Exact arithmetic without groups: signed permutations, monomials, signed classes."""

@@ -1,0 +1,1 @@
+"""Straight-line programs that evaluate a layer: IR, lowering, forms, cost, differentiation."""

@@ -1,0 +1,192 @@
+"""The plan: a small SSA program over arrays with named axes.
+
+A value is an array whose axes have names; ``b`` is the batch, the others are declared by the
+plan. There are five operations, and each one's derivative is made of the same five, so the
+language is closed under differentiation (``plan/differentiate.py``):
+
+* ``Input``   an argument of the program;
+* ``Map``     a constant sparse linear map from some axes to others (gather, class expansion,
+  channel selection; transposed, the matching sums);
+* ``Contract`` the product of two values summed over the axes the result leaves out (an einsum);
+* ``Add``     the sum of values, broadcast over the axes they lack;
+* ``Reduce``  the sum over the axes the result leaves out (the transpose of broadcasting).
+
+Ops are numbered by position and refer only backwards. Nothing here knows a group or torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from eqcompile.exact.signed import IntArray, freeze
+
+Axes = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A constant sparse matrix ``out[rows] += coefficients * in[columns]`` on flattened axes.
+
+    Attributes:
+        name: Unique in the plan; an identifier.
+        height: Flat size of the result's axes.
+        width: Flat size of the argument's axes.
+        rows: Shape ``(entries,)``, non-decreasing.
+        columns: Shape ``(entries,)``.
+        numerators: Shape ``(entries,)``: numerator of each coefficient.
+        denominators: Shape ``(entries,)``: denominator, positive.
+    """
+
+    name: str
+    height: int
+    width: int
+    rows: IntArray
+    columns: IntArray
+    numerators: IntArray
+    denominators: IntArray
+
+    def __post_init__(self) -> None:
+        for field in ("rows", "columns", "numerators", "denominators"):
+            object.__setattr__(self, field, freeze(getattr(self, field)))
+
+    def coefficient(self, entry: int) -> Fraction:
+        """Return one coefficient exactly."""
+        return Fraction(int(self.numerators[entry]), int(self.denominators[entry]))
+
+    def key(self) -> tuple[object, ...]:
+        """Return what equality and hashing compare: the whole content."""
+        arrays = (self.rows, self.columns, self.numerators, self.denominators)
+        return (self.name, self.height, self.width, *(a.tobytes() for a in arrays))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTable:
+    """The selection of one channel per tuple of channels, known once the channel count is.
+
+    Row p is the p-th tuple of ``list_channel_tuples(shape, C)``; its only column is the channel
+    at ``position`` of that tuple.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An argument of the program."""
+
+    name: str
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """Apply a constant table: axes ``source`` of the argument become axes ``target``.
+
+    ``axes`` of the result are the argument's other axes in their order, then ``target``.
+    ``transposed`` applies the transpose of the table.
+    """
+
+    argument: int
+    table: str
+    source: Axes
+    target: Axes
+    transposed: bool
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The product of two values, summed over every axis that ``axes`` leaves out."""
+
+    left: int
+    right: int
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """The sum of values; an argument that lacks an axis of the result is broadcast along it."""
+
+    arguments: tuple[int, ...]
+    axes: Axes
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce:
+    """The sum of a value over the axes that ``axes`` leaves out."""
+
+    argument: int
+    axes: Axes
+
+
+Op = Input | Map | Contract | Add | Reduce
+
+
+def arguments_of(op: Op) -> tuple[int, ...]:
+    """Return the positions of the values an op reads."""
+    match op:
+        case Input():
+            return ()
+        case Map(argument=a) | Reduce(argument=a):
+            return (a,)
+        case Contract(left=a, right=b):
+            return (a, b)
+        case Add(arguments=args):
+            return args
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A straight-line program.
+
+    Attributes:
+        sizes: Axis name and size; a size that depends on the channels is a word: ``batch``,
+            ``in`` (C_in), ``out`` (C_out), ``rank``, or ``tuples:2,1`` for the number of channel
+            tuples of that shape.
+        tables: The constants, by name.
+        ops: The program.
+        outputs: Name and position of each result.
+    """
+
+    sizes: tuple[tuple[str, int | str], ...]
+    tables: tuple[Table | ChannelTable, ...]
+    ops: tuple[Op, ...]
+    outputs: tuple[tuple[str, int], ...]
+
+    def table(self, name: str) -> Table | ChannelTable:
+        """Return the constant of this name."""
+        return next(t for t in self.tables if t.name == name)
+
+    def inputs(self) -> tuple[Input, ...]:
+        """Return the arguments in order."""
+        return tuple(op for op in self.ops if isinstance(op, Input))
+
+    def __str__(self) -> str:
+        names = {position: name for name, position in self.outputs}
+        lines = [f"%{i}: [{' '.join(op.axes)}] = {spell_op(op)}" for i, op in enumerate(self.ops)]
+        lines += [f"return {names[p]} = %{p}" for p in sorted(names)]
+        return "\n".join(lines)
+
+
+def spell_op(op: Op) -> str:
+    """Write the right-hand side of one line of a printed plan."""
+    match op:
+        case Input(name=name):
+            return f"input {name}"
+        case Map(argument=a, table=t, source=s, target=g, transposed=flip):
+            return f"map %{a} by {t}{'^T' if flip else ''}: {' '.join(s)} -> {' '.join(g)}"
+        case Contract(left=a, right=b):
+            return f"contract %{a} %{b}"
+        case Add(arguments=args):
+            return "add " + " ".join(f"%{a}" for a in args)
+        case Reduce(argument=a):
+            return f"reduce %{a}"

@@ -1,0 +1,1 @@
+"""From a layer problem to proven tying classes: ansatz, constraints, tying, certificate."""
