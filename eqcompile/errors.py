@@ -83,6 +83,14 @@ class Refusal(EqcompileError):
         return f"{self.text} (help: {self.help})"
 
 
+class Refusals(EqcompileError):
+    """Several refusals of one value, all at once."""
+
+    def __init__(self, refusals: tuple[Refusal, ...]) -> None:
+        self.refusals = refusals
+        super().__init__("\n".join(str(r) for r in refusals))
+
+
 def not_yet_served(what: str, help: str, *, at: tuple[PathPart, ...] = ()) -> Refusal:
     """Refuse something the spec language knows but this version does not serve."""
     return Refusal("not-yet-served", f"{what} is not yet served", help, at)
