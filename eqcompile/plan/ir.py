@@ -1,15 +1,16 @@
 """The plan: a small SSA program over arrays with named axes.
 
 A value is an array whose axes have names; ``b`` is the batch, the others are declared by the
-plan. There are five operations, and each one's derivative is made of the same five, so the
+plan. There are six operations, and each one's derivative is made of the same six, so the
 language is closed under differentiation (``plan/differentiate.py``):
 
 * ``Input``   an argument of the program;
 * ``Map``     a constant sparse linear map from some axes to others (gather, class expansion,
   channel selection; transposed, the matching sums);
-* ``Contract`` the product of two values summed over the axes the result leaves out (an einsum);
+* ``Contract``  the product of two values summed over the axes the result leaves out (an einsum);
 * ``Add``     the sum of values, broadcast over the axes they lack;
-* ``Reduce``  the sum over the axes the result leaves out (the transpose of broadcasting).
+* ``Reduce``  the sum over the axes the result leaves out (the transpose of broadcasting);
+* ``Rename``  the same value with other axis names.
 
 Ops are numbered by position and refer only backwards. Nothing here knows a group or torch.
 """
@@ -30,6 +31,8 @@ class Table:
 
     Attributes:
         name: Unique in the plan; an identifier.
+        recipe: How the emitted package makes this table from ``tying.json``, see
+            ``plan/lowering.py``; a word, then integers.
         height: Flat size of the result's axes.
         width: Flat size of the argument's axes.
         rows: Shape ``(entries,)``, non-decreasing.
@@ -39,6 +42,7 @@ class Table:
     """
 
     name: str
+    recipe: tuple[str | int, ...]
     height: int
     width: int
     rows: IntArray
@@ -57,7 +61,7 @@ class Table:
     def key(self) -> tuple[object, ...]:
         """Return what equality and hashing compare: the whole content."""
         arrays = (self.rows, self.columns, self.numerators, self.denominators)
-        return (self.name, self.height, self.width, *(a.tobytes() for a in arrays))
+        return (self.name, self.recipe, self.height, self.width, *(a.tobytes() for a in arrays))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and self.key() == other.key()
@@ -128,7 +132,15 @@ class Reduce:
     axes: Axes
 
 
-Op = Input | Map | Contract | Add | Reduce
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """The same value; its axes take the names ``axes`` in order."""
+
+    argument: int
+    axes: Axes
+
+
+Op = Input | Map | Contract | Add | Reduce | Rename
 
 
 def arguments_of(op: Op) -> tuple[int, ...]:
@@ -136,7 +148,7 @@ def arguments_of(op: Op) -> tuple[int, ...]:
     match op:
         case Input():
             return ()
-        case Map(argument=a) | Reduce(argument=a):
+        case Map(argument=a) | Reduce(argument=a) | Rename(argument=a):
             return (a,)
         case Contract(left=a, right=b):
             return (a, b)
@@ -190,3 +202,5 @@ def spell_op(op: Op) -> str:
             return "add " + " ".join(f"%{a}" for a in args)
         case Reduce(argument=a):
             return f"reduce %{a}"
+        case Rename(argument=a):
+            return f"rename %{a}"
