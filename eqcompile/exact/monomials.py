@@ -61,9 +61,32 @@ def rank_tuples(tuples: IntArray, n: int) -> IntArray:
 
 def move_tuples(g: SignedPermutation, degree: int) -> SignedPermutation:
     """Return how ``g`` moves the monomials of one degree, ``x^a -> +- x^{g a}``, as their ranks."""
+    return SignedPermutation(*_move_rows(g, list_tuples(g.n, degree)))
+
+
+def _move_rows(g: SignedPermutation, tuples: IntArray) -> tuple[IntArray, IntArray]:
+    """Return ranks and signs of the images of some non-decreasing tuples."""
+    signs = g.signs[tuples].prod(axis=1) if not g.is_unsigned else np.ones(len(tuples), np.int64)
+    return rank_tuples(np.sort(g.perm[tuples], axis=1), g.n), signs
+
+
+Edges = tuple[IntArray, IntArray, IntArray]
+"""Some pairs ``v[target] = sign v[source]``: sources, targets and signs, of equal length."""
+
+
+def trace_tuples(g: SignedPermutation, degree: int) -> Edges:
+    """Return where ``g`` sends the monomials that hold a variable it moves or negates.
+
+    The others stay as they are. For an element that moves few of many variables, as the
+    stabilisers of large symmetric groups have, this is far less work than :func:`move_tuples`.
+    """
     tuples = list_tuples(g.n, degree)
-    signs = g.signs[tuples].prod(axis=1)
-    return SignedPermutation(rank_tuples(np.sort(g.perm[tuples], axis=1), g.n), signs)
+    touched = (g.perm != np.arange(g.n)) | (g.signs < 0)
+    held = np.zeros(len(tuples), dtype=bool)
+    for j in range(degree):
+        held |= touched[tuples[:, j]]
+    sources = np.flatnonzero(held)
+    return (sources, *_move_rows(g, tuples[sources]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +147,13 @@ class MonomialSpace:
         for (_, d), g in zip(self.factors, elements, strict=True):
             moved = kron(moved, move_tuples(g, d)) if moved.n > 1 else move_tuples(g, d)
         return moved
+
+    def trace(self, elements: Sequence[SignedPermutation]) -> Edges:
+        """Return where one group element sends the monomials, those it surely keeps left out."""
+        if len(self.factors) == 1:
+            return trace_tuples(elements[0], self.factors[0][1])
+        moved = self.move(elements)
+        return np.arange(moved.n), moved.perm, moved.signs
 
 
 def partitions(total: int, largest: int | None = None) -> Iterator[tuple[int, ...]]:

@@ -1,0 +1,103 @@
+"""The solution of a whole layer: one tying per degree and channel multiplicity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eqcompile.layers.problem import LayerProblem, Shape
+from eqcompile.solve.ansatz import expand
+from eqcompile.solve.constraints import constrain
+from eqcompile.solve.solver import solve
+from eqcompile.solve.tying import Tying
+
+ORDERED_SLOTS = 2**21
+"""Up to this many ordered slots the ordered classes are counted although no block needs them."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One multidegree of a layer: ``shape`` is the degree in each of several channels."""
+
+    degree: int
+    shape: Shape
+    tying: Tying
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSolution:
+    """Every tying of a layer.
+
+    Attributes:
+        problem: What was solved.
+        blocks: The shape ``(degree,)`` of every degree first, then the others that the mixing has
+            parameters for or that were counted.
+    """
+
+    problem: LayerProblem
+    blocks: tuple[Block, ...]
+
+    def tying(self, degree: int) -> Tying:
+        """Return the classes of one degree within a channel."""
+        return self.block(degree, (degree,) if degree else ()).tying
+
+    def find(self, degree: int, shape: Shape) -> Block | None:
+        """Return the block of this shape, or None where it was not solved."""
+        return next((b for b in self.blocks if (b.degree, b.shape) == (degree, shape)), None)
+
+    def block(self, degree: int, shape: Shape) -> Block:
+        """Return the block of this shape."""
+        found = self.find(degree, shape)
+        if found is None:
+            raise KeyError(f"degree {degree} has no solved block of shape {shape}")
+        return found
+
+    def ordered_classes(self, degree: int) -> int | None:
+        """Return dim Hom_G(V^(x)d, U), or None where it was not counted."""
+        found = self.find(degree, (1,) * degree)
+        return None if found is None else found.tying.classes
+
+    def parameter_blocks(self) -> tuple[Block, ...]:
+        """Return the blocks the layer has parameters for, in order of degree and shape."""
+        problem = self.problem
+        return tuple(self.block(d, s) for d in problem.degrees for s in problem.block_shapes(d))
+
+
+def list_shapes(problem: LayerProblem, degree: int, *, blocks: bool) -> tuple[Shape, ...]:
+    """List the shapes to solve for one degree.
+
+    Args:
+        problem: The layer.
+        degree: One of its degrees.
+        blocks: Whether every block of the mixing is wanted (to build), or the counts only.
+    """
+    if degree == 0:
+        return ((),)
+    shapes: list[Shape] = [(degree,)]
+    if problem.output.dim * problem.input.dim**degree <= ORDERED_SLOTS:
+        shapes.append((1,) * degree)
+    if blocks:
+        shapes += problem.block_shapes(degree)
+    return tuple(dict.fromkeys(shapes))
+
+
+def solve_layer(
+    problem: LayerProblem, *, blocks: bool = True, progress: Progress = lambda text: None
+) -> LayerSolution:
+    """Solve every degree of a layer.
+
+    Args:
+        problem: The layer.
+        blocks: Solve every channel block as well, not only what the counts need.
+        progress: Called with a short text before each block.
+    """
+    found = []
+    for degree in problem.degrees:
+        for shape in list_shapes(problem, degree, blocks=blocks):
+            spelled = ",".join(map(str, shape))
+            progress(f"{problem.name}: solving degree {degree} ({spelled})")
+            tying = solve(constrain(expand(problem, shape)))
+            found.append(Block(degree, shape, tying))
+    return LayerSolution(problem, tuple(found))

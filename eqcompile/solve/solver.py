@@ -1,0 +1,93 @@
+"""Solve equality constraints: tying classes are signed orbits of slots.
+
+Two ways lead to the same tying. The *table* takes the components of all slots under the
+generators. The *stabiliser* way takes, per orbit of outputs, the components of the slots of its
+first output under everything that fixes this output; it needs n_out times less memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from eqcompile.exact.components import classify
+from eqcompile.exact.monomials import Edges
+from eqcompile.exact.signed import IntArray
+from eqcompile.solve.constraints import Constraints
+from eqcompile.solve.orbits import OutputWalk, list_stabiliser, walk_all_outputs
+from eqcompile.solve.tying import OutputOrbit, Tying
+
+TABLE_SLOTS = 2**20
+"""Above this many slots the table is not built unless asked for."""
+
+Path = Literal["auto", "table", "stabiliser"]
+
+
+def solve(constraints: Constraints, path: Path = "auto") -> Tying:
+    """Solve the constraints into tying classes.
+
+    Args:
+        constraints: From :func:`eqcompile.solve.constraints.constrain`.
+        path: ``table`` or ``stabiliser``; ``auto`` takes the table while it is small.
+
+    Returns:
+        The classes; both paths return equal tyings.
+    """
+    if path == "auto":
+        path = "table" if constraints.ansatz.slots <= TABLE_SLOTS else "stabiliser"
+    walks = walk_all_outputs(constraints.ansatz.output.images)
+    slices = solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
+    return Tying(constraints.ansatz, tuple(_number_slices(walks, slices)))
+
+
+def solve_table(
+    constraints: Constraints, walks: list[OutputWalk]
+) -> list[tuple[IntArray, IntArray]]:
+    """Classify all slots at once, and keep the slots of the first output of each orbit."""
+    ansatz = constraints.ansatz
+    every = np.arange(ansatz.slots)
+    moves = ((every, m.perm, m.signs) for m in (move.slots() for move in constraints.moves))
+    labels, signs = classify(ansatz.slots, moves, signed=constraints.is_signed)
+    shape = (ansatz.output.dim, ansatz.space.size)
+    table, turns = labels.reshape(shape), signs.reshape(shape)
+    return [(table[w.outputs[0]], turns[w.outputs[0]]) for w in walks]
+
+
+def solve_slices(
+    constraints: Constraints, walks: list[OutputWalk]
+) -> list[tuple[IntArray, IntArray]]:
+    """Classify the slots of the first output of each orbit under its stabiliser."""
+    size, signed = constraints.ansatz.space.size, constraints.is_signed
+    return [
+        classify(size, _stabiliser_moves(constraints, walk), signed=signed) for walk in walks
+    ]
+
+
+def _stabiliser_moves(constraints: Constraints, walk: OutputWalk) -> Iterator[Edges]:
+    """Trace the monomials of the first output under each stabiliser generator."""
+    ansatz = constraints.ansatz
+    for element in list_stabiliser(ansatz, walk):
+        sources, targets, signs = ansatz.space.trace(element.inputs)
+        turn = int(element.output.signs[walk.outputs[0]])
+        if turn < 0:
+            # An element that negates the output says something of every monomial, moved or not.
+            moved = ansatz.space.move(element.inputs)
+            sources, targets, signs = np.arange(moved.n), moved.perm, -moved.signs
+        yield sources, targets, signs
+
+
+def _number_slices(
+    walks: list[OutputWalk], slices: list[tuple[IntArray, IntArray]]
+) -> Iterator[OutputOrbit]:
+    """Number the classes across orbits by least slot."""
+    offset = 0
+    for walk, (labels, signs) in zip(walks, slices, strict=True):
+        kept = labels >= 0
+        names = np.unique(labels[kept])
+        numbered = np.full_like(labels, -1)
+        # classify() numbers by least member, so sorted names are already in order of least slot.
+        numbered[kept] = offset + np.searchsorted(names, labels[kept])
+        offset += len(names)
+        yield OutputOrbit(walk.outputs, walk.parents, walk.steps, numbered, signs)
