@@ -95,7 +95,7 @@ class Input:
 class Map:
     """Apply a constant table: axes ``source`` of the argument become axes ``target``.
 
-    ``axes`` of the result are the argument's other axes in their order, then ``target``.
+    In ``axes``, the axes of the result, ``target`` takes the place of the first source axis.
     ``transposed`` applies the transpose of the table.
     """
 
