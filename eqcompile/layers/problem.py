@@ -70,9 +70,13 @@ class LayerProblem:
             case "channelwise" | "depthwise":
                 return ((degree,),)
 
+    def name_weight(self, degree: int, shape: Shape) -> str:
+        """Name the parameter of one block; a factored layer has one weight per degree."""
+        return name_weight(degree, (degree,) if self.channels.mixing == "factored" else shape)
+
 
 def name_weight(degree: int, shape: Shape) -> str:
-    """Name the parameter of one block: ``bias``, ``weight_2``, ``weight_2_11``."""
+    """Name what belongs to one block: ``bias``, ``weight_2``, ``weight_2_11``."""
     if degree == 0:
         return "bias"
     suffix = "" if len(shape) == 1 else "_" + "".join(str(part) for part in shape)

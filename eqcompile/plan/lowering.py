@@ -69,7 +69,7 @@ def _declare_axes(problem: LayerProblem) -> PlanBuilder:
 
 def _declare_weight(builder: PlanBuilder, problem: LayerProblem, block: Block) -> int:
     """Declare a block's weight with the axes of its mixing."""
-    name = name_weight(block.degree, block.shape)
+    name = problem.name_weight(block.degree, block.shape)
     classes = builder.size("m" + suffix(block), block.tying.classes)
     if block.degree == 0:
         return builder.input(name, ("o", classes))
