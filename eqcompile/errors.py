@@ -33,14 +33,21 @@ class Diagnostic:
 
     def render(self) -> str:
         """Spell the error as ``path:line:col: error[rule]: text`` with the line, a caret and help."""
-        head = f"{self.span.path}:{self.span.line}:{self.span.column}: error[{self.rule}]: {self.text}"
+        head = (
+            f"{self.span.path}:{self.span.line}:{self.span.column}: error[{self.rule}]: {self.text}"
+        )
         lines = [head]
         if self.source_line.strip():
             gutter = f"{self.span.line:>4} | "
             # Tabs before the caret are kept, so that it stands under its word in any tab width.
-            lead = "".join(c if c == "\t" else " " for c in self.source_line[: self.span.column - 1])
+            lead = "".join(
+                c if c == "\t" else " " for c in self.source_line[: self.span.column - 1]
+            )
             width = max(1, min(self.span.end_column, len(self.source_line) + 1) - self.span.column)
-            lines += [gutter + self.source_line, " " * (len(gutter) - 2) + "| " + lead + "^" * width]
+            lines += [
+                gutter + self.source_line,
+                " " * (len(gutter) - 2) + "| " + lead + "^" * width,
+            ]
         lines.append(f"     = help: {self.help}")
         return "\n".join(lines)
 
@@ -81,6 +88,10 @@ class Refusal(EqcompileError):
 
     def __str__(self) -> str:
         return f"{self.text} (help: {self.help})"
+
+    def move(self, at: tuple[PathPart, ...]) -> Refusal:
+        """Return this refusal of a value that stands at ``at`` inside a larger one."""
+        return Refusal(self.rule, self.text, self.help, (*at, *self.at), self.offset)
 
 
 class Refusals(EqcompileError):

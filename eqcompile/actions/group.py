@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, RootModel
+from pydantic import BaseModel, ConfigDict, PlainValidator, RootModel, WithJsonSchema
 
-from eqcompile.errors import Refusal, Refusals
+from eqcompile.errors import PathPart, Refusal, Refusals
 from eqcompile.exact.signed import SignedPermutation, spell_cycles
-from eqcompile.reading import read_model
-from eqcompile.registry import Registry
+from eqcompile.reading import read_model, refuse_value, spell_value
+from eqcompile.registry import Registry, nearest
+
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,20 @@ class Representation:
             raise ValueError(f"an image of {self.text} does not act on R^{self.dim}")
 
 
-def name_generators(generators: Sequence[SignedPermutation]) -> tuple[str, ...]:
-    """Return cycle notation for short generators, ``g0, g1, ...`` where it would be long."""
+def name_generators(
+    generators: Sequence[SignedPermutation], names: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return one label per generator, no two alike.
+
+    Cycle notation where it is short and names only one generator; else the family's own name for
+    it, from ``names``, or ``g0, g1, ...``.
+    """
     spelled = [spell_cycles(g) for g in generators]
-    return tuple(s if len(s) <= 32 else f"g{i}" for i, s in enumerate(spelled))
+    names = names or [f"g{i}" for i in range(len(spelled))]
+    return tuple(
+        s if len(s) <= 32 and spelled.count(s) == 1 else name
+        for s, name in zip(spelled, names, strict=True)
+    )
 
 
 class Arguments(BaseModel):
@@ -80,7 +92,22 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class GroupEntry(RootModel[str | dict[str, Any]]):
+def _read_entry(value: object) -> object:
+    """Accept what may describe a group: a name or a mapping; its content is read later."""
+    if isinstance(value, (str, dict)):
+        return value
+    text = f"expected the name of a group or a mapping, found {spell_value(value)}"
+    raise refuse_value("type", text, "write a name or one family, such as {cyclic: 4}")
+
+
+GroupValue = Annotated[
+    Any,
+    PlainValidator(_read_entry),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+]
+
+
+class GroupEntry(RootModel[GroupValue]):
     """A group written inside another one: a name, or a mapping with one family."""
 
     model_config = ConfigDict(frozen=True)
@@ -110,10 +137,12 @@ class Environment:
     Attributes:
         groups: Named groups that are already built.
         folder: Folder of the spec; files a spec names stand in or below it.
+        depth: How many groups the entry stands inside.
     """
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     folder: Path = field(default_factory=Path)
+    depth: int = 0
 
     def build(self, entry: GroupEntry | str | Mapping[str, Any]) -> Group:
         """Build the group an entry describes.
@@ -126,8 +155,35 @@ class Environment:
             if value not in self.groups:
                 raise Refusals((_unknown_name(value, self.groups),))
             return self.groups[value]
+        if self.depth > MAX_DEPTH:
+            text = f"groups are written inside one another more than {MAX_DEPTH} deep"
+            raise Refusals((Refusal("too-deep", text, "name inner groups under `groups:`"),))
         family = GROUPS[find_family(value)]
-        return family.build(read_model(family.arguments, value), self)
+        arguments = read_model(family.arguments, value)
+        try:
+            return family.build(arguments, self)
+        except Refusal as refusal:
+            raise Refusals((refusal,)) from None
+
+    def build_factors(
+        self, entries: Sequence[GroupEntry], at: tuple[PathPart, ...]
+    ) -> tuple[Group, ...]:
+        """Build the groups of a list that stands at ``at``.
+
+        Raises:
+            Refusals: Everything that is wrong with any of them.
+        """
+        inner = replace(self, depth=self.depth + 1)
+        built: list[Group] = []
+        found: list[Refusal] = []
+        for i, entry in enumerate(entries):
+            try:
+                built.append(inner.build(entry))
+            except Refusals as refusals:
+                found += [refusal.move((*at, i)) for refusal in refusals.refusals]
+        if found:
+            raise Refusals(tuple(found))
+        return tuple(built)
 
 
 GROUPS: Registry[GroupFamily] = Registry("group")
@@ -147,17 +203,17 @@ def find_family(value: Mapping[str, Any]) -> str:
         Refusals: No key or several keys name a family.
     """
     found = [key for key in value if key in GROUPS]
-    if len(found) == 1:
-        return found[0]
-    if not found and len(value) == 1:
-        (key,) = value
-        refusal = GROUPS.unknown(str(key))
-        refusal.at = (key,)
-        raise Refusals((refusal,))
-    what = "several families: " + ", ".join(found) if found else "no family"
-    raise Refusals(
-        (Refusal("group-family", f"a group names one family, this one {what}", "write one family, such as {cyclic: 4}"),)
-    )
+    # A family may take the key of another one beside its own: lie_algebra with matrices.
+    owners = [key for key in found if set(found) <= set(GROUPS[key].arguments.model_fields)]
+    if len(owners) == 1:
+        return owners[0]
+    if not found:
+        likely = [key for key in value if len(value) == 1 or nearest(str(key), list(GROUPS))]
+        if likely:
+            raise Refusals((GROUPS.unknown(str(likely[0])).move((likely[0],)),))
+    names = " and ".join(found) or "none"
+    text = f"a group names one family, this one names {names}"
+    raise Refusals((Refusal("group-family", text, "write one family, such as {cyclic: 4}"),))
 
 
 def register_group(
