@@ -16,9 +16,7 @@ from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray
 
 
-def classify(
-    size: int, moves: Iterable[Edges], *, signed: bool
-) -> tuple[IntArray, IntArray]:
+def classify(size: int, moves: Iterable[Edges], *, signed: bool) -> tuple[IntArray, IntArray]:
     """Return the class and sign of each basis vector under all moves.
 
     Moves are taken one at a time and the graph is contracted after each, so memory stays a few

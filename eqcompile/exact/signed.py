@@ -165,6 +165,10 @@ def spell_cycles(g: SignedPermutation) -> str:
         if len(words) > 1 or g.signs[start] < 0:
             arrives = [g.signs[words[i - 1]] for i in range(len(words))]
             cycles.append(
-                "(" + " ".join(("-" if s < 0 else "") + str(w) for s, w in zip(arrives, words, strict=True)) + ")"
+                "("
+                + " ".join(
+                    ("-" if s < 0 else "") + str(w) for s, w in zip(arrives, words, strict=True)
+                )
+                + ")"
             )
     return "".join(cycles) or "()"

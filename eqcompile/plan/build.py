@@ -82,11 +82,19 @@ class PlanBuilder:
 
     def reduce(self, argument: int, axes: Sequence[str]) -> int:
         """Sum over the axes left out; nothing to sum returns the argument."""
-        return argument if self.axes(argument) == tuple(axes) else self.put(Reduce(argument, tuple(axes)))
+        return (
+            argument
+            if self.axes(argument) == tuple(axes)
+            else self.put(Reduce(argument, tuple(axes)))
+        )
 
     def rename(self, argument: int, axes: Sequence[str]) -> int:
         """Give the axes other names."""
-        return argument if self.axes(argument) == tuple(axes) else self.put(Rename(argument, tuple(axes)))
+        return (
+            argument
+            if self.axes(argument) == tuple(axes)
+            else self.put(Rename(argument, tuple(axes)))
+        )
 
     def finish(self, outputs: Sequence[tuple[str, int]]) -> Plan:
         """Drop what no output needs (arguments stay) and return the verified plan."""
@@ -172,6 +180,12 @@ def _misfit_table(plan: Plan, op: Map) -> str | None:
     sizes, table = dict(plan.sizes), plan.table(op.table)
     source, target = (op.target, op.source) if op.transposed else (op.source, op.target)
     if isinstance(table, ChannelTable):
-        return None if (len(source), len(target)) == (1, 1) else "channel tables map one axis to one"
+        return (
+            None if (len(source), len(target)) == (1, 1) else "channel tables map one axis to one"
+        )
     flat = [prod(int(sizes[a]) for a in axes) for axes in (target, source)]
-    return None if flat == [table.height, table.width] else f"table {table.name} is {table.height} x {table.width}, not {flat}"
+    return (
+        None
+        if flat == [table.height, table.width]
+        else f"table {table.name} is {table.height} x {table.width}, not {flat}"
+    )

@@ -81,7 +81,9 @@ def evaluate(
             case Input(name=name, axes=axes):
                 value = np.asarray(inputs[name], dtype=ring.dtype)
                 if value.shape != tuple(sizes[a] for a in axes):
-                    raise ValueError(f"{name} has shape {value.shape}, expected axes {axes} of {sizes}")
+                    raise ValueError(
+                        f"{name} has shape {value.shape}, expected axes {axes} of {sizes}"
+                    )
             case Map():
                 value = _apply(plan, op, values[op.argument], ring, sizes, channels)
             case Contract(left=a, right=b, axes=axes):
@@ -143,7 +145,9 @@ def _apply(
     have = plan.ops[op.argument].axes
     kept = tuple(a for a in have if a not in op.source)
     lead = tuple(sizes[a] for a in kept)
-    flat = value.transpose([have.index(a) for a in (*kept, *op.source)]).reshape((prod(lead), prod(sizes[a] for a in op.source)))
+    flat = value.transpose([have.index(a) for a in (*kept, *op.source)]).reshape(
+        (prod(lead), prod(sizes[a] for a in op.source))
+    )
     rows, columns, coefficients = _entries(plan.table(op.table), ring, channels)
     if op.transposed:
         rows, columns = columns, rows

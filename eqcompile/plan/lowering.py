@@ -148,7 +148,11 @@ def lower_monomials(
         for j in range(part):
             table = builder.declare(monomial_table(n, part, j))
             gathered = builder.map(side, table, ("i",), (axis,))
-            value = gathered if value is None else builder.contract(value, gathered, builder.axes(value))
+            value = (
+                gathered
+                if value is None
+                else builder.contract(value, gathered, builder.axes(value))
+            )
         assert value is not None
         factors.append(value)
     return _outer(builder, factors, lead, axes), class_table(block), tuple(axes)
@@ -252,5 +256,7 @@ def count_slots(tying: Tying, form: str) -> int:
     """Return the number of expanded weights of one channel tuple in a form."""
     ansatz = tying.ansatz
     if form == "dense":
-        return ansatz.output.dim * int(np.prod([r.dim**d for r, d in zip(ansatz.inputs, ansatz.shape, strict=True)]))
+        return ansatz.output.dim * int(
+            np.prod([r.dim**d for r, d in zip(ansatz.inputs, ansatz.shape, strict=True)])
+        )
     return ansatz.slots

@@ -103,7 +103,9 @@ def list_stabiliser(ansatz: Ansatz, walk: OutputWalk) -> Iterator[Element]:
                 continue
             element = carried[target].inverse() @ generator @ carried[position]
             key = b"".join(
-                part.tobytes() for g in (*element.inputs, element.output) for part in (g.perm, g.signs)
+                part.tobytes()
+                for g in (*element.inputs, element.output)
+                for part in (g.perm, g.signs)
             )
             if key not in seen:
                 seen.add(key)

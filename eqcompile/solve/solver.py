@@ -38,7 +38,9 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
     if path == "auto":
         path = "table" if constraints.ansatz.slots <= TABLE_SLOTS else "stabiliser"
     walks = walk_all_outputs(constraints.ansatz.output.images)
-    slices = solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
+    slices = (
+        solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
+    )
     return Tying(constraints.ansatz, tuple(_number_slices(walks, slices)))
 
 
@@ -60,9 +62,7 @@ def solve_slices(
 ) -> list[tuple[IntArray, IntArray]]:
     """Classify the slots of the first output of each orbit under its stabiliser."""
     size, signed = constraints.ansatz.space.size, constraints.is_signed
-    return [
-        classify(size, _stabiliser_moves(constraints, walk), signed=signed) for walk in walks
-    ]
+    return [classify(size, _stabiliser_moves(constraints, walk), signed=signed) for walk in walks]
 
 
 def _stabiliser_moves(constraints: Constraints, walk: OutputWalk) -> Iterator[Edges]:

@@ -1,0 +1,1 @@
+"""eqcompile: a symbolic constraint compiler for equivariant polynomial networks."""

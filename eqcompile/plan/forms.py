@@ -1,0 +1,112 @@
+"""Choose the form of a layer's plan: the cheapest to train, or the one the spec asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eqcompile.errors import Refusal
+from eqcompile.layers.problem import LayerProblem
+from eqcompile.plan.cost import CPU, NOMINAL_BATCH, Cost, estimate_cost
+from eqcompile.plan.differentiate import differentiate
+from eqcompile.plan.ir import Plan
+from eqcompile.plan.lowering import FORMS, count_slots, lower
+from eqcompile.solve.layer import LayerSolution
+
+EXPANDED_SLOTS = 2**22
+"""Largest table of expanded weights (one channel pair) that a form may need."""
+
+SUMMARIES = {
+    "dense": "expand the weights to all index tuples; outer products, then one matrix product",
+    "monomial": "form every monomial once; expand the weights to its slots; one matrix product",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FormCost:
+    """One form considered.
+
+    Attributes:
+        form: Its name.
+        forward: Cost of one evaluation, or None where the form is too large.
+        training: Cost of one evaluation and its backward, or None.
+        refused: Why the form is not considered; empty where it is.
+    """
+
+    form: str
+    forward: Cost | None
+    training: Cost | None
+    refused: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Estimated time of one training step, infinite where the form is refused."""
+        return self.training.seconds(CPU) if self.training else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen program of a layer.
+
+    Attributes:
+        form: Name of the chosen form.
+        plan: The forward program.
+        backward: Its vector-Jacobian product.
+        double: The vector-Jacobian product of that.
+        costs: Every form considered.
+        asked: Whether the spec named the form.
+    """
+
+    form: str
+    plan: Plan
+    backward: Plan
+    double: Plan
+    costs: tuple[FormCost, ...]
+    asked: bool
+
+
+def count_channels(problem: LayerProblem, batch: int = NOMINAL_BATCH) -> dict[str, int]:
+    """Return the sizes that the words ``batch, in, out, rank`` of a plan stand for."""
+    channels = problem.channels
+    return {
+        "batch": batch,
+        "in": channels.inputs,
+        "out": channels.outputs,
+        "rank": channels.rank or 1,
+    }
+
+
+def choose(solution: LayerSolution) -> Choice:
+    """Lower a layer in every form, and take the cheapest or the one the spec names.
+
+    Raises:
+        Refusal: The form, or every form, needs tables beyond ``EXPANDED_SLOTS``.
+    """
+    problem = solution.problem
+    plans: dict[str, Plan] = {}
+    costs = []
+    for form in FORMS:
+        slots = max(count_slots(b.tying, form) for b in solution.parameter_blocks())
+        if slots > EXPANDED_SLOTS:
+            costs.append(FormCost(form, None, None, f"needs {slots} expanded weights per channel"))
+            continue
+        plans[form] = lower(solution, form)
+        forward = estimate_cost(plans[form], count_channels(problem))
+        backward = estimate_cost(differentiate(plans[form], "grad_"), count_channels(problem))
+        costs.append(FormCost(form, forward, forward + backward))
+    asked = problem.form != "auto"
+    # min() keeps the first of equals, and FORMS is ordered, so ties do not depend on anything else.
+    form = problem.form if asked else min(costs, key=lambda c: c.seconds).form
+    if form not in plans:
+        raise _too_large(problem, costs)
+    backward_plan = differentiate(plans[form], "grad_")
+    double = differentiate(backward_plan, "hat_")
+    return Choice(form, plans[form], backward_plan, double, tuple(costs), asked)
+
+
+def _too_large(problem: LayerProblem, costs: list[FormCost]) -> Refusal:
+    reasons = "; ".join(f"{c.form} {c.refused}" for c in costs if c.refused)
+    return Refusal(
+        "too-large",
+        f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS} are served",
+        "lower the degree, or use mixing: channelwise, which needs no products across channels",
+    )

@@ -1,0 +1,224 @@
+"""A second, independent computation that a tying is right and complete.
+
+This module shares no code with the solver: it walks the orbits itself, finds the classes by
+propagating least labels instead of graph components, and counts once more by Burnside where the
+group is small. It reads the claimed tying only to compare. For every block it shows that
+
+1. every claimed class is fixed by every generator, exactly, zero slots included;
+2. the claimed classes are all: an independent count of the classes gives the same number, and so,
+   for small groups, does the average of the characters.
+
+A class fixed by all generators is a solution; classes have disjoint slots, so they are independent;
+as many as the dimension are a basis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from eqcompile.errors import CertificateError
+from eqcompile.exact.signed import IntArray, SignedPermutation
+from eqcompile.solve.ansatz import Ansatz
+from eqcompile.solve.burnside import count_by_characters
+from eqcompile.solve.tying import OutputOrbit, Tying
+
+FULL_TABLE = 2**21
+"""Up to this many slots the whole table is checked; beyond, one output per orbit, streamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlockProof:
+    """What was found for one tying.
+
+    Attributes:
+        slots: Number of coefficients.
+        classes: Number of classes, confirmed.
+        zeros: Number of slots forced to zero, confirmed.
+        proof: Methods that each gave this number of classes, in the words of ``solve --json``.
+        streamed: Whether outputs were checked one per orbit under all elements that fix it.
+        group_order: Order of the group as it acts here, where it was listed, else None.
+    """
+
+    slots: int
+    classes: int
+    zeros: int
+    proof: tuple[str, ...]
+    streamed: bool
+    group_order: int | None
+
+
+def prove(tying: Tying) -> BlockProof:
+    """Prove that a tying is right and complete.
+
+    Raises:
+        CertificateError: It is not; the message names the first check that failed.
+    """
+    ansatz = tying.ansatz
+    streamed = ansatz.slots > FULL_TABLE
+    check_walks(tying)
+    moves = stream_moves(tying) if streamed else full_moves(tying)
+    counted, zeros = 0, 0
+    for labels, signs, images, weight in moves:
+        found, dead = compare_classes(ansatz, labels, signs, images)
+        counted += found
+        zeros += weight * dead
+    if counted != tying.classes:
+        raise CertificateError(f"{tying.classes} classes are claimed, {counted} were counted")
+    if zeros != tying.zeros:
+        raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
+    methods = ["components"]
+    characters = count_by_characters(ansatz)
+    if characters is not None:
+        if characters.dimension != counted:
+            raise CertificateError(
+                f"{counted} classes were counted, the characters give {characters.dimension}"
+            )
+        methods.append(characters.method)
+    order = characters.order if characters else None
+    return BlockProof(ansatz.slots, counted, zeros, tuple(methods), streamed, order)
+
+
+def check_walks(tying: Tying) -> None:
+    """Check that the claimed orbits of outputs partition them and follow the generators."""
+    images = tying.ansatz.output.images
+    outputs = np.concatenate([o.outputs for o in tying.orbits]) if tying.orbits else np.zeros(0)
+    if not np.array_equal(np.sort(outputs), np.arange(tying.ansatz.output.dim)):
+        raise CertificateError("the orbits of outputs do not list every output once")
+    for orbit in tying.orbits:
+        members = set(orbit.outputs.tolist())
+        for position in range(1, len(orbit.outputs)):
+            parent, step = int(orbit.parents[position]), int(orbit.steps[position])
+            if not 0 <= parent < position or not 0 <= step < len(images):
+                raise CertificateError("a step of an output orbit refers forwards")
+            if images[step].perm[orbit.outputs[parent]] != orbit.outputs[position]:
+                raise CertificateError("a step of an output orbit is not made by its generator")
+        if any(int(g.perm[k]) not in members for g in images for k in members):
+            raise CertificateError("an orbit of outputs is not closed under the generators")
+
+
+Claim = tuple[IntArray, IntArray, Iterator[SignedPermutation], int]
+"""Labels and signs of some slots, the moves of those slots, and how often the slots occur."""
+
+
+def full_moves(tying: Tying) -> Iterator[Claim]:
+    """Claim all slots at once, moved by the generators."""
+    ansatz = tying.ansatz
+    labels, signs = tying.table()
+
+    def moves() -> Iterator[SignedPermutation]:
+        for index in range(len(ansatz.causes)):
+            rows = ansatz.output.images[index]
+            columns = ansatz.space.move([r.images[index] for r in ansatz.inputs])
+            perm = rows.perm[:, None] * columns.n + columns.perm
+            yield SignedPermutation(perm.ravel(), np.outer(rows.signs, columns.signs).ravel())
+
+    yield labels.ravel(), signs.ravel(), moves(), 1
+
+
+def stream_moves(tying: Tying) -> Iterator[Claim]:
+    """Claim the slots of the first output of each orbit, moved by all that fixes it.
+
+    The other outputs of an orbit are carried there by the walk that :func:`check_walks` checked,
+    so they say nothing new: a slot k moved by g is the first output moved by ``u_{gk}^-1 g u_k``.
+    """
+    for orbit in tying.orbits:
+        yield orbit.labels, orbit.signs, fixing_moves(tying.ansatz, orbit), len(orbit.outputs)
+
+
+def fixing_moves(ansatz: Ansatz, orbit: OutputOrbit) -> Iterator[SignedPermutation]:
+    """Move the slots of an orbit's first output by every ``u_{gk}^-1 g u_k``."""
+    first = int(orbit.outputs[0])
+    representations = (*ansatz.inputs, ansatz.output)
+    carried = [tuple(SignedPermutation.identity(r.dim) for r in representations)]
+    for parent, step in zip(orbit.parents[1:], orbit.steps[1:], strict=True):
+        pairs = zip(representations, carried[parent], strict=True)
+        carried.append(tuple(r.images[step] @ u for r, u in pairs))
+    back = [tuple(u.inverse() for u in element) for element in carried]
+    place = {int(k): i for i, k in enumerate(orbit.outputs)}
+    for index in range(len(ansatz.causes)):
+        for position, k in enumerate(orbit.outputs):
+            target = place[int(ansatz.output.images[index].perm[k])]
+            triples = zip(back[target], representations, carried[position], strict=True)
+            element = tuple(b @ r.images[index] @ u for b, r, u in triples)
+            if not all(g.is_identity for g in element):
+                moved = ansatz.space.move(element[:-1])
+                yield SignedPermutation(moved.perm, moved.signs * element[-1].signs[first])
+
+
+def compare_classes(
+    ansatz: Ansatz, labels: IntArray, signs: IntArray, moves: Iterator[SignedPermutation]
+) -> tuple[int, int]:
+    """Check that moves keep the claimed classes, and count the true classes and zeros.
+
+    Raises:
+        CertificateError: A class is not fixed, or falls apart into several.
+    """
+    _check_signs(labels, signs)
+    points = np.arange(2 * len(labels))
+    for move in moves:
+        moved = labels[move.perm]
+        if not np.array_equal(moved, labels):
+            raise CertificateError(f"a class of {_name(ansatz)} is not fixed by a generator")
+        if not np.array_equal(signs[move.perm] * move.signs, signs):
+            raise CertificateError(f"a sign in {_name(ansatz)} is not kept by a generator")
+        points = propagate_least(points, move.double())
+    size = len(labels)
+    plus, minus = points[:size], points[size:]
+    alive = plus != minus
+    if not np.array_equal(alive, labels >= 0):
+        raise CertificateError(f"the zeros claimed in {_name(ansatz)} are not those forced")
+    return len(np.unique(points[np.concatenate([alive, alive])])) // 2, int((~alive).sum())
+
+
+def _name(ansatz: Ansatz) -> str:
+    return f"degree {ansatz.degree} {ansatz.shape}"
+
+
+def _check_signs(labels: IntArray, signs: IntArray) -> None:
+    """Check that labels are ``-1..classes-1``, signs +-1 on classes, 0 on zeros, +1 to start."""
+    kept = labels >= 0
+    _, first = np.unique(labels[kept], return_index=True)
+    if np.any(labels < -1) or np.any(np.diff(np.flatnonzero(kept)[first]) <= 0):
+        raise CertificateError("classes are not numbered by their least slot")
+    if not np.array_equal(np.abs(signs), kept.astype(np.int64)) or np.any(signs[kept][first] != 1):
+        raise CertificateError(
+            "a sign is not +-1 on a class, 0 on a zero and +1 where a class starts"
+        )
+
+
+def propagate_least(points: IntArray, image: IntArray) -> IntArray:
+    """Give every point the least label met along a permutation, joined with the labels so far.
+
+    ``points[p]`` names the component of p by its least member. Components that an edge joins are
+    merged by letting the least label run along the edges between components, halving the distance
+    to it at every turn (pointer jumping), until nothing changes.
+    """
+    left, right = points, points[image]
+    differ = left != right
+    if not differ.any():
+        return points
+    ends = np.stack([left[differ], right[differ]])
+    roots, local = np.unique(ends, return_inverse=True)
+    sources, targets = local.reshape(2, -1)
+    least = np.arange(len(roots))
+    while True:
+        before = least
+        reached = np.minimum(before[sources], before[targets])
+        least = before.copy()
+        np.minimum.at(least, before[sources], reached)
+        np.minimum.at(least, before[targets], reached)
+        least = least[least]
+        if np.array_equal(least, before):
+            break
+    merged = np.arange(len(points))
+    merged[roots] = roots[least]
+    return np.asarray(merged[points])
+
+
+def list_methods(proofs: Sequence[BlockProof]) -> tuple[str, ...]:
+    """Return the methods that served every one of some blocks."""
+    first = proofs[0].proof if proofs else ()
+    return tuple(m for m in first if all(m in p.proof for p in proofs))
