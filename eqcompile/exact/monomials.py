@@ -171,7 +171,7 @@ def list_channel_tuples(shape: tuple[int, ...], channels: int) -> tuple[tuple[in
 
     Equal parts are interchangeable, so their channels increase; the list is lexicographic.
     """
-    found = [()] if not shape else [(c,) for c in range(channels)]
+    found: list[tuple[int, ...]] = [(c,) for c in range(channels)] if shape else [()]
     for position in range(1, len(shape)):
         tied = shape[position] == shape[position - 1]
         found = [

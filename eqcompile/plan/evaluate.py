@@ -76,6 +76,7 @@ def evaluate(
     """
     sizes = {axis: resolve_size(size, channels) for axis, size in plan.sizes}
     values: list[Array] = []
+    value: Array
     for op in plan.ops:
         match op:
             case Input(name=name, axes=axes):
@@ -151,7 +152,7 @@ def _apply(
     rows, columns, coefficients = _entries(plan.table(op.table), ring, channels)
     if op.transposed:
         rows, columns = columns, rows
-    result = np.zeros((prod(sizes[a] for a in op.target), flat.shape[0]), dtype=ring.dtype)
+    result: Array = np.zeros((prod(sizes[a] for a in op.target), flat.shape[0]), dtype=ring.dtype)
     terms = ring.reduce(flat[:, columns] * coefficients)
     np.add.at(result, rows, terms.T)
     shaped = ring.reduce(result.T).reshape((*lead, *(sizes[a] for a in op.target)))

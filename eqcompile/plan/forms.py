@@ -107,6 +107,6 @@ def _too_large(problem: LayerProblem, costs: list[FormCost]) -> Refusal:
     reasons = "; ".join(f"{c.form} {c.refused}" for c in costs if c.refused)
     return Refusal(
         "too-large",
-        f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS} are served",
+        f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS}",
         "lower the degree, or use mixing: channelwise, which needs no products across channels",
     )

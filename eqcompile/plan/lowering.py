@@ -46,6 +46,7 @@ def lower(solution: LayerSolution, form: str) -> Plan:
     return builder.finish([("y", builder.add(terms, ("b", "o", "k")))])
 
 
+Recipe = tuple[str | int, ...]
 Features = Callable[[PlanBuilder, LayerProblem, Block, list[int], str], tuple[int, Table, Axes]]
 
 
@@ -95,14 +96,13 @@ def lower_block(
 ) -> int:
     """Lower one multidegree; the result has the output's axes, the bias without the batch."""
     if block.degree == 0:
-        table = builder.declare(class_table(block))
-        return builder.map(weight, table, ("m" + suffix(block),), ("k",))
+        constant = builder.declare(class_table(block))
+        return builder.map(weight, constant, ("m" + suffix(block),), ("k",))
     mixing = problem.channels.mixing
     sides = _list_sides(builder, problem, block)
     lead = {"depthwise": "c", "factored": "r"}.get(mixing, _tuple_axis(builder, block))
     phi, table, axes = features(builder, problem, block, sides, lead)
-    name = builder.declare(table)
-    expanded = builder.map(weight, name, ("m" + suffix(block),), ("k", *axes))
+    expanded = builder.map(weight, builder.declare(table), ("m" + suffix(block),), ("k", *axes))
     if mixing == "depthwise":
         value = builder.contract(expanded, phi, ("b", "c", "k"))
         return builder.rename(value, ("b", "o", "k"))
@@ -162,7 +162,9 @@ def lower_dense(
     builder: PlanBuilder, problem: LayerProblem, block: Block, sides: list[int], lead: str
 ) -> tuple[int, Table, Axes]:
     """Form every ordered product by outer products, without a gather."""
-    n, factors, axes = problem.input.dim, [], []
+    n = problem.input.dim
+    factors: list[int] = []
+    axes: list[str] = []
     for part, side in zip(block.shape, sides, strict=True):
         for _ in range(part):
             axes.append(builder.size(f"i{len(axes) + 1}", n))
@@ -196,7 +198,7 @@ def class_table(block: Block) -> Table:
     labels, signs = block.tying.table()
     flat, turns = labels.ravel(), signs.ravel()
     rows = np.flatnonzero(flat >= 0)
-    recipe = ("classes", block.degree, *block.shape)
+    recipe: Recipe = ("classes", block.degree, *block.shape)
     return Table(
         f"classes_{suffix(block)}",
         recipe,
@@ -216,7 +218,7 @@ def ordered_table(block: Block, n: int) -> Table:
     flat, turns = labels[:, rank].ravel(), signs[:, rank].ravel()
     share = np.tile(orderings, len(labels))
     rows = np.flatnonzero(flat >= 0)
-    recipe = ("ordered", block.degree, *block.shape)
+    recipe: Recipe = ("ordered", block.degree, *block.shape)
     return Table(
         f"ordered_{suffix(block)}",
         recipe,

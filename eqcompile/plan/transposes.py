@@ -62,11 +62,11 @@ def derive(
         at = {n: (points[n] + t * moves[n]) % PRIME for n in points}
         values.append(evaluate(plan, at, modular(PRIME), channels))
     weights = linear_weights(nodes)
-    return {
-        name: sum((w * v[name] % PRIME for w, v in zip(weights, values, strict=True)), np.int64(0))
-        % PRIME
-        for name in values[0]
-    }
+    derivative = {name: np.zeros_like(value) for name, value in values[0].items()}
+    for weight, value in zip(weights, values, strict=True):
+        for name in derivative:
+            derivative[name] = (derivative[name] + weight * value[name]) % PRIME
+    return derivative
 
 
 def degree_bound(plan: Plan) -> int:

@@ -80,7 +80,7 @@ def _search(ansatz: Ansatz, first: Slot, goals: tuple[int, ...]) -> Chain | None
         )
     moves = _list_moves(ansatz)
     parents = np.full(2 * ansatz.slots, -1, dtype=np.int64)
-    used = np.full(2 * ansatz.slots, -1, dtype=np.int8)
+    used = np.full(2 * ansatz.slots, -1, dtype=np.int64)
     start = _number(ansatz, first)
     parents[start] = start
     frontier = np.array([start])

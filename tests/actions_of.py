@@ -1,0 +1,109 @@
+"""Small group actions for tests, spelled out by hand, and the public cases."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqcompile.actions.group import Group, Representation, name_generators
+from eqcompile.exact.signed import SignedPermutation
+from eqcompile.layers.problem import Channels, LayerProblem, Mixing
+
+CASES = Path(__file__).parent / "data" / "cases.json.gz"
+
+Generators = Sequence[SignedPermutation]
+
+
+def permute(*perm: int) -> SignedPermutation:
+    return SignedPermutation.unsigned(perm)
+
+
+def symmetric(n: int) -> list[SignedPermutation]:
+    swap = [1, 0, *range(2, n)] if n > 1 else [0]
+    return [SignedPermutation.unsigned(swap), *cyclic(n)]
+
+
+def cyclic(n: int) -> list[SignedPermutation]:
+    return [SignedPermutation.unsigned(np.roll(np.arange(n), -1))]
+
+
+def dihedral(n: int) -> list[SignedPermutation]:
+    return [*cyclic(n), SignedPermutation.unsigned(-np.arange(n) % n)]
+
+
+def hyperoctahedral(n: int) -> list[SignedPermutation]:
+    signs = [-1] + [1] * (n - 1)
+    return [*symmetric(n), SignedPermutation(np.arange(n), np.array(signs))]
+
+
+def scalar(count: int) -> list[SignedPermutation]:
+    return [SignedPermutation.identity(1)] * count
+
+
+SMALL: dict[str, tuple[Generators, Generators]] = {
+    "S_3": (symmetric(3), symmetric(3)),
+    "S_4 to scalar": (symmetric(4), scalar(2)),
+    "C_4": (cyclic(4), cyclic(4)),
+    "D_4": (dihedral(4), dihedral(4)),
+    "B_2": (hyperoctahedral(2), hyperoctahedral(2)),
+    "B_3": (hyperoctahedral(3), hyperoctahedral(3)),
+    "C_2 with fixed points": ([permute(1, 0, 2, 3)], [permute(0, 2, 1)]),
+    "C_4 rotating the plane": (
+        [SignedPermutation(np.array([1, 0]), np.array([1, -1]))],
+        [SignedPermutation(np.array([1, 0]), np.array([1, -1]))],
+    ),
+    "parity odd": (
+        [SignedPermutation(np.arange(2), np.array([-1, -1]))],
+        [SignedPermutation(np.arange(2), np.array([-1, 1]))],
+    ),
+}
+
+
+def make_problem(
+    inputs: Generators,
+    outputs: Generators,
+    degrees: Sequence[int],
+    *,
+    channels: tuple[int, int] = (1, 1),
+    mixing: Mixing = "full",
+    rank: int | None = None,
+    name: str = "Layer",
+    form: str = "auto",
+) -> LayerProblem:
+    group = Group("G", tuple(inputs), name_generators(inputs))
+    return LayerProblem(
+        name,
+        group,
+        Representation("V", inputs[0].n, tuple(inputs)),
+        Representation("U", outputs[0].n, tuple(outputs)),
+        tuple(degrees),
+        Channels(channels[0], channels[1], mixing, rank),
+        form,
+    )
+
+
+def read_generator(value: Any) -> SignedPermutation:
+    if isinstance(value, dict):
+        return SignedPermutation(np.array(value["perm"]), np.array(value["signs"]))
+    return SignedPermutation.unsigned(value)
+
+
+@cache
+def load_cases() -> tuple[dict[str, Any], ...]:
+    """Return the public cases whose generators are permutations or signed permutations."""
+    with gzip.open(CASES, "rt", encoding="utf-8") as file:
+        cases = json.load(file)
+    return tuple(c for c in cases if c["kind"] in ("permutation", "signed_permutation"))
+
+
+def read_case(case: dict[str, Any]) -> LayerProblem:
+    """Return the layer problem of a public case."""
+    inputs = [read_generator(g) for g in case["generators"]]
+    outputs = [read_generator(g) for g in case["output_generators"]]
+    return make_problem(inputs, outputs, [case["degree"]])
