@@ -6,7 +6,7 @@ The loader and the resolver give it a place (`Span`) and collect all of a file i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PathPart = str | int
 
@@ -78,6 +78,7 @@ class Refusal(EqcompileError):
         help: What to write instead.
         at: Where inside the value that was handed down: keys and indices of the spec.
         offset: Character range inside a string value (an expression), if the value is one.
+        on_key: Whether the key at the end of ``at`` is at fault, and not the value under it.
     """
 
     rule: str
@@ -85,13 +86,14 @@ class Refusal(EqcompileError):
     help: str
     at: tuple[PathPart, ...] = ()
     offset: tuple[int, int] | None = field(default=None)
+    on_key: bool = False
 
     def __str__(self) -> str:
         return f"{self.text} (help: {self.help})"
 
     def move(self, at: tuple[PathPart, ...]) -> Refusal:
         """Return this refusal of a value that stands at ``at`` inside a larger one."""
-        return Refusal(self.rule, self.text, self.help, (*at, *self.at), self.offset)
+        return replace(self, at=(*at, *self.at))
 
 
 class Refusals(EqcompileError):

@@ -210,7 +210,8 @@ def find_family(value: Mapping[str, Any]) -> str:
     if not found:
         likely = [key for key in value if len(value) == 1 or nearest(str(key), list(GROUPS))]
         if likely:
-            raise Refusals((GROUPS.unknown(str(likely[0])).move((likely[0],)),))
+            refusal = replace(GROUPS.unknown(str(likely[0])), at=(likely[0],), on_key=True)
+            raise Refusals((refusal,))
     names = " and ".join(found) or "none"
     text = f"a group names one family, this one names {names}"
     raise Refusals((Refusal("group-family", text, "write one family, such as {cyclic: 4}"),))
