@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 
 PathPart = str | int
 
+SHOWN_COLUMNS = 120
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -38,18 +40,25 @@ class Diagnostic:
         )
         lines = [head]
         if self.source_line.strip():
+            shown, first = self._crop_line()
             gutter = f"{self.span.line:>4} | "
             # Tabs before the caret are kept, so that it stands under its word in any tab width.
-            lead = "".join(
-                c if c == "\t" else " " for c in self.source_line[: self.span.column - 1]
-            )
-            width = max(1, min(self.span.end_column, len(self.source_line) + 1) - self.span.column)
-            lines += [
-                gutter + self.source_line,
-                " " * (len(gutter) - 2) + "| " + lead + "^" * width,
-            ]
+            lead = "".join(c if c == "\t" else " " for c in shown[: first - 1])
+            width = max(1, min(self.span.end_column - self.span.column, len(shown) + 1 - first))
+            lines += [gutter + shown, " " * (len(gutter) - 2) + "| " + lead + "^" * width]
         lines.append(f"     = help: {self.help}")
         return "\n".join(lines)
+
+    def _crop_line(self) -> tuple[str, int]:
+        """Cut a long line to what stands around the place; return it and the column there."""
+        line, column = self.source_line, self.span.column
+        if len(line) <= SHOWN_COLUMNS:
+            return line, column
+        start = max(0, column - 1 - SHOWN_COLUMNS // 2)
+        shown = line[start : start + SHOWN_COLUMNS]
+        left = "..." if start else ""
+        right = "..." if start + SHOWN_COLUMNS < len(line) else ""
+        return left + shown + right, column - start + len(left)
 
 
 class EqcompileError(Exception):

@@ -190,10 +190,13 @@ GROUPS: Registry[GroupFamily] = Registry("group")
 
 
 def _unknown_name(name: str, groups: Mapping[str, Group]) -> Refusal:
-    known: Registry[Group] = Registry("group")
-    for key, group in groups.items():
-        known.add(key, group)
-    return known.unknown(name)
+    known = ", ".join(groups) or "none"
+    close = nearest(name, list(groups))
+    if close is None and name in GROUPS:
+        help = f"a family is written as a mapping, such as {{{name}: ...}}"
+    else:
+        help = f"did you mean {close!r}?" if close else "name it under `groups:`"
+    return Refusal("unknown-name", f"no group is called {name!r}; known: {known}", help)
 
 
 def find_family(value: Mapping[str, Any]) -> str:

@@ -244,7 +244,8 @@ class _Builder:
             )
         elif key.value in frame.fields:
             first = self.source.locate(frame.fields[key.value][0].start, 0)
-            text = f"key {shorten(key.value)!r} stands here a second time, first at {first.line}:{first.column}"
+            place = f"{first.line}:{first.column}"
+            text = f"key {shorten(key.value)!r} stands here a second time, first at {place}"
             self._refuse_key(key, "duplicate-key", text, "keep one of the two")
         else:
             frame.fields[key.value] = (key, value)
