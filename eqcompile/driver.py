@@ -1,0 +1,179 @@
+"""The whole pipeline on one screen: from a spec to proven layers, and from there to a package."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from eqcompile.emit.claims import ProvenLayer, hash_text
+from eqcompile.emit.package import render_package
+from eqcompile.emit.write import write_package
+from eqcompile.errors import Refusal, Refusals
+from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.problem import LayerProblem
+from eqcompile.plan.forms import choose
+from eqcompile.plan.proof import prove_plan
+from eqcompile.solve.certificate import prove
+from eqcompile.solve.layer import LayerSolution, solve_layer
+from eqcompile.solve.tying import Tying
+from eqcompile.spec import Spec, load
+from eqcompile.version import TOOL
+
+Source = Spec | Path | str | dict[str, Any]
+Progress = Callable[[str], None]
+
+
+def keep_quiet(text: str) -> None:
+    """Report no progress."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A spec with every layer solved, proven and lowered."""
+
+    spec: Spec
+    layers: tuple[ProvenLayer, ...]
+
+
+def read(source: Source) -> Spec:
+    """Load a spec unless it is one already."""
+    return source if isinstance(source, Spec) else load(source)
+
+
+def solve_spec(
+    source: Source, *, blocks: bool = False, progress: Progress = keep_quiet
+) -> tuple[LayerSolution, ...]:
+    """Solve every layer of a spec.
+
+    Args:
+        source: A spec, or what :func:`eqcompile.load` takes.
+        blocks: Solve the channel blocks as well, which only building needs.
+        progress: Called with a short text before each long step.
+    """
+    problems = resolve(read(source))
+    return tuple(solve_layer(p, blocks=blocks, progress=progress) for p in problems)
+
+
+def solve(source: Source) -> dict[str, dict[int, Tying]]:
+    """Solve a spec into tying classes.
+
+    Returns:
+        Per layer name and degree, the classes within one channel.
+    """
+    return {
+        s.problem.name: {degree: s.tying(degree) for degree in s.problem.degrees}
+        for s in solve_spec(source)
+    }
+
+
+def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> ProvenLayer:
+    """Carry one layer from its problem to a proven plan. Each line is one stage."""
+    solution = solve_layer(problem, progress=progress)
+    progress(f"{problem.name}: choosing a form")
+    choice = choose(solution)
+    progress(f"{problem.name}: proving")
+    proofs = tuple(prove(block.tying) for block in solution.blocks)
+    return ProvenLayer(solution, choice, proofs, prove_plan(solution, choice))
+
+
+def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
+    """Compile every layer of a spec; nothing is written."""
+    spec = read(source)
+    layers = []
+    for index, problem in enumerate(resolve(spec)):
+        with place_refusals(spec, ("layers", index)):
+            layers.append(compile_layer(problem, progress))
+    return Compiled(spec, tuple(layers))
+
+
+@contextmanager
+def place_refusals(spec: Spec, path: tuple[str | int, ...]) -> Any:
+    """Give refusals that know no file the place of what was asked."""
+    try:
+        yield
+    except Refusals as found:
+        raise spec.source.locate(found.refusals, path) from None
+    except Refusal as refusal:
+        raise spec.source.locate((refusal,), path) from None
+
+
+def render(compiled: Compiled) -> dict[str, str]:
+    """Render the files of a package, by relative path."""
+    return render_package(compiled.spec, compiled.layers, TOOL)
+
+
+def build(
+    source: Source, out: Path | str, *, force: bool = False, progress: Progress = keep_quiet
+) -> Path:
+    """Compile a spec and write its package.
+
+    Args:
+        source: A spec, or what :func:`eqcompile.load` takes.
+        out: Folder to put the package's folder into; made if missing.
+        force: Replace a folder of that name even if it is no package of ours.
+        progress: Called with a short text before each long step.
+
+    Returns:
+        The package's folder.
+    """
+    compiled = compile_spec(source, progress)
+    files = render(compiled)
+    target = Path(out) / compiled.spec.document.package
+    progress(f"writing {target}")
+    write_package(files, target, force=force)
+    return target
+
+
+def compile(source: Source) -> ModuleType:
+    """Build a spec into a cache named by its content, import the package and return it.
+
+    The cache is ``$EQCOMPILE_CACHE``, else ``~/.cache/eqcompile``. The module is imported under a
+    name of its own, so that two versions of one package can be used side by side.
+    """
+    spec = read(source)
+    key = hash_text(f"{TOOL}\n{spec.digest}\n{_hash_compiler()}")[:24]
+    folder = _find_cache() / key
+    target = folder / spec.document.package
+    if not target.exists():
+        build(spec, folder)
+    name = f"eqcompile_cache_{key}_{spec.document.package}"
+    return sys.modules.get(name) or _import_package(name, target)
+
+
+def _find_cache() -> Path:
+    configured = os.environ.get("EQCOMPILE_CACHE")
+    return Path(configured) if configured else Path.home() / ".cache" / "eqcompile"
+
+
+@cache
+def _hash_compiler() -> str:
+    """Digest the compiler's own sources, so that a changed compiler builds anew."""
+    from eqcompile.emit.templates import template_root
+
+    roots: Mapping[str, Path] = {"*.py": Path(__file__).parent, "*.jinja": template_root()}
+    texts = [p.read_text() for pattern, root in roots.items() for p in sorted(root.rglob(pattern))]
+    return hash_text("".join(texts))
+
+
+def _import_package(name: str, folder: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
