@@ -15,7 +15,7 @@ SHOWN_COLUMNS = 120
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A stretch of one line of a spec; lines and columns count from 1, ``end_column`` is exclusive."""
+    """A stretch of one line of a spec; lines and columns count from 1, the end is exclusive."""
 
     path: str
     line: int
@@ -34,7 +34,7 @@ class Diagnostic:
     source_line: str = ""
 
     def render(self) -> str:
-        """Spell the error as ``path:line:col: error[rule]: text`` with the line, a caret and help."""
+        """Spell it as ``path:line:col: error[rule]: text`` with the line, a caret and help."""
         head = (
             f"{self.span.path}:{self.span.line}:{self.span.column}: error[{self.rule}]: {self.text}"
         )
@@ -119,4 +119,4 @@ def not_yet_served(what: str, help: str, *, at: tuple[PathPart, ...] = ()) -> Re
 
 
 class CertificateError(EqcompileError):
-    """A certificate, a tying or a package that does not hold; the message says which check failed."""
+    """A certificate, a tying or a package that does not hold; the message says which check."""

@@ -1,6 +1,6 @@
 """Representation expressions: ``Sym(V, 2) + 3 sign * V`` to signed permutations.
 
-Grammar, loosest binding first; ``**`` binds tighter than a multiple, a multiple tighter than ``*``::
+Grammar, loosest first: ``**`` binds tighter than a multiple, a multiple tighter than ``*``::
 
     sum      = product { "+" product }
     product  = multiple { "*" multiple }
@@ -94,13 +94,6 @@ def build_representation(
     """
     expression = parse_expression(text)
     dim = _measure(expression, group, named)
-    if dim < 1:
-        raise _refuse(
-            expression,
-            "empty-representation",
-            "the dimension is 0",
-            "use a power that is not empty",
-        )
     images = tuple(
         _build(expression, _list_atoms(group, named, i)) for i in range(len(group.generators))
     )
@@ -172,6 +165,8 @@ class _Parser:
         help_ = "write for example V + Sym(V, 2) or 3 V ** 2"
         if token.text == "-":
             help_ = "representations are added, not subtracted"
+        if token.text == "(":
+            help_ = f"what takes arguments is {', '.join(CALLS)}"
         return _refuse_at(token.start, token.end, f"{text}, {found}", help_)
 
     def _take(self, text: str) -> bool:
@@ -232,7 +227,7 @@ class _Parser:
             self.position += 1
             return Expression("name", (), 0, token.text, token.start, token.end)
         if token.kind == "integer":
-            help_ = f"write {shorten(token.text)} V for copies of V, and 1 for the trivial representation"
+            help_ = f"write {shorten(token.text)} V for copies of V; only 1 is a representation"
             raise _refuse_at(token.start, token.end, "a number alone is no representation", help_)
         if self._take("("):
             found = self._nest(self._parse_sum)
@@ -297,11 +292,14 @@ def _measure(expression: Expression, group: Group, named: Mapping[str, Represent
         case "copies":
             dim = dims[0] * expression.number
         case "Sym":
-            dim = _choose(dims[0] + expression.number - 1, expression.number) if dims[0] else 0
+            dim = _choose(dims[0] + expression.number - 1, expression.number)
         case "Alt" | "subsets":
             dim = _choose(dims[0], expression.number)
         case _:
             dim = dims[0]
+    if dim < 1:
+        text, help_ = "the dimension of this part is 0", "leave it out, or use a smaller power"
+        raise _refuse(expression, "empty-representation", text, help_)
     if dim > MAX_DIM:
         text = f"a representation has at most dimension {MAX_DIM}, this one has more"
         raise _refuse(expression, "too-large", text, "use a smaller power or fewer copies")
@@ -346,7 +344,8 @@ def _list_atoms(
 ) -> dict[str, SignedPermutation]:
     """Return the image of generator i in every representation that has a name."""
     g = group.generators[i]
-    scalar = {1: SignedPermutation.identity(1), -1: SignedPermutation([0], [-1])}
+    plus = SignedPermutation.identity(1)
+    scalar = {1: plus, -1: SignedPermutation(plus.perm, -plus.signs)}
     atoms = {name: representation.images[i] for name, representation in named.items()}
     return {**atoms, "V": g, "1": scalar[1], "sign": scalar[g.parity()], "det": scalar[g.det()]}
 
