@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from eqcompile import driver
+from eqcompile import driver, views
 from eqcompile.console import format_table, note, say, show_progress, speak_errors
 from eqcompile.errors import Refusal, SpecError, not_yet_served
 from eqcompile.version import TOOL
@@ -37,7 +37,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def start(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Compile group actions into proven equivariant PyTorch layers."""
@@ -64,7 +67,7 @@ def solve(spec: SpecFile, as_json: Json = False) -> None:
     """Solve every layer and print what was found and how it was proven."""
     with speak_errors():
         with show_progress() as progress:
-            found = driver.summarise(spec, progress)
+            found = views.summarise(spec, progress)
         if as_json:
             say(json.dumps(found, indent=1))
             return
@@ -88,14 +91,18 @@ def _list_rows(found: dict[str, Any]) -> list[tuple[object, ...]]:
 @app.command()
 def build(
     specs: Annotated[list[Path], typer.Argument(metavar="SPEC...", help="One spec or several.")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the packages.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a folder that is no package.")] = False,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the packages.")
+    ],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that is no package.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Emit a PyTorch package for each spec."""
     with speak_errors():
         loaded = _load_all(specs)
-        driver.refuse_shared_names(loaded)
+        _refuse_shared_names(loaded)
         if len(loaded) == 1:
             with show_progress() as progress:
                 built = [driver.build(loaded[0], out, force=force, progress=progress)]
@@ -118,9 +125,24 @@ def _load_all(specs: Sequence[Path]) -> list[driver.Spec]:
     return loaded
 
 
+def _refuse_shared_names(loaded: Sequence[driver.Spec]) -> None:
+    """Refuse two specs that would write one package."""
+    seen: dict[str, driver.Spec] = {}
+    for spec in loaded:
+        name = spec.document.package
+        if name in seen:
+            text = f"{seen[name].source.path} also makes a package called {name!r}"
+            refusal = Refusal("shared-package", text, "give each spec a package name of its own")
+            raise spec.source.locate((refusal,), ("package",))
+        seen[name] = spec
+
+
 def _build_side_by_side(specs: Sequence[Path], out: Path, force: bool) -> list[Path]:
     """Build in parallel processes; the first error in order of the specs is the one shown."""
-    with ProcessPoolExecutor(min(len(specs), cpu_count() or 1)) as pool, show_progress() as progress:
+    with (
+        ProcessPoolExecutor(min(len(specs), cpu_count() or 1)) as pool,
+        show_progress() as progress,
+    ):
         jobs = [pool.submit(driver.build, path, out, force=force) for path in specs]
         built = []
         for path, job in zip(specs, jobs, strict=True):
@@ -136,22 +158,30 @@ def _spell_built(built: Sequence[Path]) -> str:
 @app.command()
 def inspect(
     spec: SpecFile,
-    layer: Annotated[str | None, typer.Option("--layer", metavar="L", help="Only this layer.")] = None,
-    degree: Annotated[int | None, typer.Option("--degree", metavar="D", help="Only this degree.")] = None,
+    layer: Annotated[
+        str | None, typer.Option("--layer", metavar="L", help="Only this layer.")
+    ] = None,
+    degree: Annotated[
+        int | None, typer.Option("--degree", metavar="D", help="Only this degree.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="text, svg, html, dot or json.")] = "text",
-    out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write here.")
+    ] = None,
     why: Annotated[
         tuple[str, str] | None,
-        typer.Option("--why", metavar="SLOT SLOT", help="Why two slots are tied: 'w[0;1,2]' 'w[1;0,2]'."),
+        typer.Option(
+            "--why", metavar="SLOT SLOT", help="Why two slots are tied: 'w[0;1,2]' 'w[1;0,2]'."
+        ),
     ] = None,
 ) -> None:
     """Draw the tying of a spec, or say why two slots are tied."""
     with speak_errors():
         with show_progress() as progress:
             if why is not None:
-                text = driver.explain_why(spec, why, layer)
+                text = views.explain_why(spec, why, layer)
             else:
-                text = driver.draw(spec, form, layer, degree, progress)
+                text = views.draw(spec, form, layer, degree, progress)
         if out is None:
             say(text)
         else:
@@ -164,13 +194,15 @@ def explain(spec: SpecFile) -> None:
     """Print the derivation of every layer: constraints, solution, forms and plan."""
     with speak_errors():
         with show_progress() as progress:
-            text = driver.explain(spec, progress)
+            text = views.explain(spec, progress)
         say(text)
 
 
 @app.command()
 def verify(
-    target: Annotated[Path, typer.Argument(metavar="SPEC_OR_PACKAGE", help="A spec or a built package.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="SPEC_OR_PACKAGE", help="A spec or a built package.")
+    ],
     as_json: Json = False,
 ) -> None:
     """Prove a spec again, or check a built package against its certificate."""
@@ -200,7 +232,7 @@ def list_entries(
 ) -> None:
     """List the group families, layer families or forms there are, one line each."""
     with speak_errors():
-        rows = driver.list_entries(what)
+        rows = views.list_entries(what)
         width = max(len(name) for name, _ in rows)
         say("\n".join(f"{name.ljust(width)}  {summary}" for name, summary in rows))
 

@@ -56,7 +56,11 @@ def dump_json(value: object) -> str:
 
 
 def state_claims(
-    tool: str, spec_digest: str, spec_text: str, layers: Sequence[ProvenLayer]
+    tool: str,
+    spec_digest: str,
+    spec_text: str,
+    spec_files: Mapping[str, str],
+    layers: Sequence[ProvenLayer],
 ) -> dict[str, Any]:
     """State what was proven of a whole spec.
 
@@ -64,12 +68,13 @@ def state_claims(
         tool: Name and version of this compiler.
         spec_digest: Digest of the spec's meaning.
         spec_text: The spec itself, so that a package can be checked against its source.
+        spec_files: Files the spec names, by relative path.
         layers: What was compiled.
     """
     return {
         "format": FORMAT,
         "tool": tool,
-        "spec": {"digest": spec_digest, "text": spec_text},
+        "spec": {"digest": spec_digest, "text": spec_text, "files": dict(spec_files)},
         "layers": [_state_layer(layer) for layer in layers],
     }
 

@@ -1,0 +1,230 @@
+"""Check a built package, or a spec, against everything that was claimed of it.
+
+A package is refused when (1) a digest differs, (2) the tying it stores is not the complete
+solution for the generators it stores, which the independent certificate decides, (3) any file
+differs from what its spec compiles to, or (4) its own self-check fails. The digests only catch
+accidents; (2) and (3) hold against somebody who recomputed every digest.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eqcompile.actions.group import Representation
+from eqcompile.driver import Progress, compile_spec, keep_quiet, load, render
+from eqcompile.emit.claims import FORMAT, dump_json, hash_text
+from eqcompile.errors import CertificateError, SpecError
+from eqcompile.exact.signed import IntArray, SignedPermutation
+from eqcompile.solve.ansatz import Ansatz
+from eqcompile.solve.certificate import prove
+from eqcompile.solve.orbits import walk_all_outputs
+from eqcompile.solve.tying import OutputOrbit, Tying
+from eqcompile.version import TOOL
+
+CERTIFICATE = "certificate.json"
+TYING = "tying.json"
+
+
+def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
+    """Solve, prove and lower a spec again; return what held, one line each."""
+    found = []
+    for layer in compile_spec(path, progress).layers:
+        name = layer.solution.problem.name
+        for block, proof in zip(layer.solution.blocks, layer.proofs, strict=True):
+            shape = ",".join(map(str, block.shape))
+            methods = ", ".join(proof.proof)
+            found.append(
+                f"{name} degree {block.degree} ({shape}): {proof.classes} classes by {methods}"
+            )
+        proof_of = layer.plan_proof
+        found.append(f"{name} plan {layer.choice.form}: equal to its ansatz by {proof_of.method}")
+    return tuple(found)
+
+
+def verify_package(folder: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
+    """Check a built package; return what held, one line each.
+
+    Args:
+        folder: The package's folder.
+        progress: Called before each long step.
+
+    Raises:
+        CertificateError: Something does not hold; the message says what.
+    """
+    certificate = read_json(folder / CERTIFICATE)
+    claims = check_digests(folder, certificate)
+    progress("proving the stored tying")
+    proven = check_tying(read_json(folder / TYING))
+    progress("compiling the spec again")
+    compared = check_files(folder, claims)
+    progress("running the package's self-check")
+    lines = run_selfcheck(folder)
+    return (
+        f"{len(certificate['files'])} files match their digests",
+        f"{proven} stored blocks are fixed by every generator and complete",
+        f"{compared} files are what the spec compiles to",
+        *lines,
+    )
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a package.
+
+    Raises:
+        CertificateError: It is missing or malformed.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CertificateError(f"{path.name} cannot be read: {error}") from None
+
+
+def check_digests(folder: Path, certificate: Any) -> dict[str, Any]:
+    """Check every digest of a certificate and return its claims."""
+    try:
+        claims, digest, files = (certificate[k] for k in ("claims", "digest", "files"))
+        tool, layout = claims["tool"], claims["format"]
+        names = {str(name): str(value) for name, value in files.items()}
+    except (KeyError, TypeError, AttributeError):
+        raise CertificateError("the certificate lacks its claims, digest or files") from None
+    if layout != FORMAT or tool != TOOL:
+        raise CertificateError(f"the package was made by {tool}, this is {TOOL}; build it again")
+    if hash_text(dump_json(claims)) != digest:
+        raise CertificateError("the certificate's claims do not match their digest")
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    present = {p for p in present if "__pycache__" not in p} - {CERTIFICATE}
+    for name in sorted(present ^ set(names)):
+        what = "is missing" if name in names else "is not in the certificate"
+        raise CertificateError(f"{name} {what}")
+    for name in sorted(names):
+        if hash_text((folder / name).read_text(encoding="utf-8")) != names[name]:
+            raise CertificateError(f"{name} does not match its digest")
+    return dict(claims)
+
+
+def check_tying(data: Any) -> int:
+    """Prove every block that ``tying.json`` stores slot by slot; return how many there are.
+
+    The independent certificate reads the stored tables and the stored generators, and nothing of
+    the solver: a class split, merged, dropped, freed or flipped is refused here.
+    """
+    proven = 0
+    try:
+        for layer in data["layers"]:
+            images = [
+                Representation(side, int(layer[size]), read_images(layer[side]["images"]))
+                for side, size in (("input", "n_in"), ("output", "n_out"))
+            ]
+            for block in layer["blocks"]:
+                check_block(images[0], images[1], tuple(layer["generators"]), block)
+                proven += 1
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CertificateError(f"{TYING} is malformed: {error!r}") from None
+    return proven
+
+
+def read_images(images: Any) -> tuple[SignedPermutation, ...]:
+    """Read the image of each generator."""
+    return tuple(SignedPermutation(np.array(g["perm"]), np.array(g["signs"])) for g in images)
+
+
+def check_block(
+    inputs: Representation,
+    outputs: Representation,
+    causes: tuple[str, ...],
+    block: Mapping[str, Any],
+) -> None:
+    """Prove one stored block, or re-solve it where it is too large to be stored slot by slot."""
+    shape = tuple(int(d) for d in block["shape"])
+    ansatz = Ansatz(outputs, (inputs,) * len(shape), shape, causes)
+    tying = read_tying(ansatz, block["slots"]) if "slots" in block else solve_again(ansatz)
+    prove(tying)
+    stored = (block["classes"], block["zeros"], list(block["sizes"]))
+    if stored != (tying.classes, tying.zeros, tying.sizes.tolist()):
+        raise CertificateError(f"{TYING}: classes, zeros or sizes of {shape} are wrong")
+    representatives = [
+        [int(k), [list(part) for part in ansatz.space.tuples(int(a))]]
+        for k, a in tying.representatives.tolist()
+    ]
+    if block["representatives"] != representatives:
+        raise CertificateError(f"{TYING}: the representatives of {shape} are not its least slots")
+
+
+def read_tying(ansatz: Ansatz, slots: Any) -> Tying:
+    """Read a stored slot table, ``+-(class + 1)`` or 0 per slot, as a claimed tying."""
+    table = np.array(slots, dtype=np.int64)
+    if table.shape != (ansatz.output.dim, ansatz.space.size):
+        raise CertificateError(f"{TYING}: the slot table of {ansatz.shape} has a wrong shape")
+    if np.abs(table).max(initial=0) > table.size:
+        raise CertificateError(f"{TYING}: the slot table of {ansatz.shape} names absent classes")
+    orbits = tuple(
+        OutputOrbit(w.outputs, w.parents, w.steps, np.abs(row) - 1, np.sign(row))
+        for w in walk_all_outputs(ansatz.output.images)
+        for row in (table[w.outputs[0]],)
+    )
+    tying = Tying(ansatz, orbits)
+    labels, signs = tying.table()
+    if not np.array_equal(_join(labels, signs), table):
+        raise CertificateError(f"{TYING}: a class of {ansatz.shape} is not fixed by a generator")
+    return tying
+
+
+def _join(labels: IntArray, signs: IntArray) -> IntArray:
+    return (labels + 1) * signs
+
+
+def solve_again(ansatz: Ansatz) -> Tying:
+    """Solve a block that is stored by representatives only."""
+    from eqcompile.solve.constraints import constrain
+    from eqcompile.solve.solver import solve
+
+    return solve(constrain(ansatz))
+
+
+def check_files(folder: Path, claims: Mapping[str, Any]) -> int:
+    """Compile the spec of a package again and compare every file, byte by byte."""
+    try:
+        spec = claims["spec"]
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch) / "spec.yaml"
+            for name, text in spec["files"].items():
+                if Path(name).is_absolute() or ".." in Path(name).parts:
+                    raise CertificateError(f"the certificate names the file {name!r}")
+                (Path(scratch) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(scratch) / name).write_text(text)
+            source.write_text(spec["text"])
+            expected = render(compile_spec(load(source)))
+    except (KeyError, TypeError, AttributeError, SpecError) as error:
+        raise CertificateError(f"the spec in the certificate does not compile: {error}") from None
+    for name in sorted(expected):
+        path = folder / name
+        if not path.is_file() or path.read_text(encoding="utf-8") != expected[name]:
+            raise CertificateError(f"{name} is not what the spec compiles to")
+    extra = {p.name for p in folder.iterdir() if p.name != "__pycache__"} - set(expected)
+    for name in sorted(extra):
+        raise CertificateError(f"{name} is not what the spec compiles to")
+    return len(expected)
+
+
+def run_selfcheck(folder: Path) -> tuple[str, ...]:
+    """Run a package's own checks in a process of its own."""
+    code = (
+        "import runpy, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "module = sys.argv.pop() + '.selfcheck'\n"
+        "runpy.run_module(module, run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", code, str(folder.resolve().parent), folder.resolve().name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        tail = (done.stdout + done.stderr)[-2000:]
+        raise CertificateError(f"the package's self-check failed:\n{tail}")
+    return ("the package's self-check passed",)

@@ -1,0 +1,195 @@
+"""What people ask of a spec without building it: counts, diagrams, derivations, chains of ties."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from eqcompile.driver import Progress, Source, compile_spec, keep_quiet, solve_spec
+from eqcompile.errors import Refusal
+from eqcompile.registry import Registry
+from eqcompile.solve.ansatz import Ansatz
+from eqcompile.solve.certificate import prove
+from eqcompile.solve.layer import LayerSolution
+from eqcompile.solve.tying import Tying
+from eqcompile.solve.why import Chain, Slot, explain_tie, explain_zero
+
+SLOT = re.compile(r"\s*w\[\s*(\d+)\s*(?:;\s*(\d+(?:\s*,\s*\d+)*)?\s*)?\]\s*", re.ASCII)
+
+
+def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]:
+    """Solve and prove a spec, and return the counts as plain data (``solve --json``)."""
+    layers = []
+    for solution in solve_spec(source, progress=progress):
+        problem = solution.problem
+        degrees = {}
+        for degree in problem.degrees:
+            progress(f"{problem.name}: proving degree {degree}")
+            degrees[str(degree)] = count_degree(solution, degree)
+        layers.append({"name": problem.name, "degrees": degrees})
+    return {"layers": layers}
+
+
+def count_degree(solution: LayerSolution, degree: int) -> dict[str, Any]:
+    """Return the proven counts of one degree.
+
+    Actions by signed permutations only tie slots two by two or force them to zero, so no slot
+    depends on several others and no constraint has a right-hand side.
+    """
+    proof = prove(solution.tying(degree))
+    return {
+        "slots": proof.slots,
+        "classes": proof.classes,
+        "ordered_classes": solution.ordered_classes(degree),
+        "zeros": proof.zeros,
+        "additive": 0,
+        "affine": False,
+        "proof": list(proof.proof),
+    }
+
+
+def pick_layers(
+    solutions: tuple[LayerSolution, ...], layer: str | None
+) -> tuple[LayerSolution, ...]:
+    """Return the layer of a name, or all of them.
+
+    Raises:
+        Refusal: No layer has that name.
+    """
+    if layer is None:
+        return solutions
+    known: Registry[LayerSolution] = Registry("layer")
+    for solution in solutions:
+        known.add(solution.problem.name, solution)
+    return (known[layer],)
+
+
+def draw(
+    source: Source,
+    form: str = "text",
+    layer: str | None = None,
+    degree: int | None = None,
+    progress: Progress = keep_quiet,
+) -> str:
+    """Draw the tyings of a spec in one format.
+
+    Args:
+        source: The spec.
+        form: A name of :data:`eqcompile.draw.formats.FORMATS`.
+        layer: Only this layer.
+        degree: Only this degree.
+        progress: Called before each long step.
+    """
+    from eqcompile.draw.formats import FORMATS
+
+    render = FORMATS[form]
+    solutions = pick_layers(solve_spec(source, progress=progress), layer)
+    if degree is not None:
+        solutions = tuple(s for s in solutions if degree in s.problem.degrees)
+        if not solutions:
+            raise Refusal("degree", f"no layer has degree {degree}", "ask for a degree of the spec")
+    return render(solutions, degree)
+
+
+def explain(source: Source, progress: Progress = keep_quiet) -> str:
+    """Write the derivation of every layer of a spec, down to the chosen plan and its proof."""
+    from eqcompile.draw.derivation import explain_layer
+
+    compiled = compile_spec(source, progress)
+    return "\n\n".join(explain_layer(p.solution, p.choice, p) for p in compiled.layers)
+
+
+def read_slot(text: str) -> tuple[int, tuple[int, ...]]:
+    """Read ``w[k; i, j]`` as an output and a monomial.
+
+    Raises:
+        Refusal: The text is no slot.
+    """
+    found = SLOT.fullmatch(text)
+    if not found or len(text) > 200:
+        help = "write w[output; index, ...], such as 'w[0; 1, 2]' or 'w[3]'"
+        raise Refusal("slot", f"{text[:60]!r} is no slot", help)
+    indices = tuple(int(i) for i in found[2].split(",")) if found[2] else ()
+    return int(found[1]), indices
+
+
+def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) -> str:
+    """Say by which chain of generators two slots are tied, or that they are not.
+
+    Raises:
+        Refusal: A slot is malformed, outside the layer, or of another degree.
+    """
+    (k, a), (k2, a2) = (read_slot(text) for text in slots)
+    if len(a) != len(a2):
+        raise Refusal("slot", "the two slots have different degrees", "compare slots of one degree")
+    solutions = pick_layers(solve_spec(source), layer)
+    for solution in solutions:
+        if len(a) in solution.problem.degrees:
+            tying = solution.tying(len(a))
+            return spell_why(tying, find_slot(tying.ansatz, k, a), find_slot(tying.ansatz, k2, a2))
+    raise Refusal(
+        "degree", f"no layer has degree {len(a)}", "ask for slots of a degree of the spec"
+    )
+
+
+def find_slot(ansatz: Ansatz, output: int, indices: tuple[int, ...]) -> Slot:
+    """Return a slot by output and monomial rank.
+
+    Raises:
+        Refusal: It is outside the layer.
+    """
+    try:
+        rank = ansatz.space.rank([indices] if ansatz.shape else [])
+    except ValueError as error:
+        raise Refusal("slot", str(error), "indices count from 0") from None
+    if output >= ansatz.output.dim:
+        text = f"output {output} is beyond the last, {ansatz.output.dim - 1}"
+        raise Refusal("slot", text, "outputs count from 0")
+    return output, rank
+
+
+def spell_why(tying: Tying, first: Slot, last: Slot) -> str:
+    """Write the chain from one slot to another, or what keeps them apart."""
+    ansatz = tying.ansatz
+    for slot in (first, last):
+        zero = explain_zero(ansatz, slot)
+        if zero is not None:
+            name = ansatz.spell_slot(*slot)
+            return f"{name} is zero: it equals its own negative\n" + spell_chain(ansatz, zero)
+    chain = explain_tie(ansatz, first, last)
+    names = [ansatz.spell_slot(*slot) for slot in (first, last)]
+    if chain is None:
+        return f"{names[0]} and {names[1]} are not tied: no chain of generators joins them"
+    sign = "" if chain.sign > 0 else "-"
+    return f"{names[1]} = {sign}{names[0]}\n" + spell_chain(ansatz, chain)
+
+
+def spell_chain(ansatz: Ansatz, chain: Chain) -> str:
+    """Write one line per link of a chain."""
+    if not chain.steps:
+        return "  the two slots are one"
+    lines = []
+    for step in chain.steps:
+        sign = " " if step.sign > 0 else "-"
+        source, target = (ansatz.spell_slot(*slot) for slot in (step.source, step.target))
+        lines.append(f"  {target} = {sign}{source}   by {step.cause}")
+    return "\n".join(lines)
+
+
+def list_entries(what: str) -> list[tuple[str, str]]:
+    """List the group families, layer families or forms with a line about each.
+
+    Raises:
+        Refusal: There is no such list.
+    """
+    import eqcompile.actions.families  # noqa: F401  (registers every group family)
+    from eqcompile.actions.group import GROUPS
+    from eqcompile.layers.families import LAYERS
+    from eqcompile.plan.forms import SUMMARIES
+
+    lists: Registry[list[tuple[str, str]]] = Registry("list")
+    lists.add("groups", [(name, family.summary) for name, family in GROUPS.items()])
+    lists.add("layers", [(name, family.summary) for name, family in LAYERS.items()])
+    lists.add("forms", list(SUMMARIES.items()))
+    return lists[what]
