@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqcompile.errors import CertificateError
+from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.burnside import count_by_characters
@@ -99,7 +100,7 @@ def check_walks(tying: Tying) -> None:
             raise CertificateError("an orbit of outputs is not closed under the generators")
 
 
-Claim = tuple[IntArray, IntArray, Iterator[SignedPermutation], int]
+Claim = tuple[IntArray, IntArray, Iterator[Edges], int]
 """Labels and signs of some slots, the moves of those slots, and how often the slots occur."""
 
 
@@ -108,12 +109,13 @@ def full_moves(tying: Tying) -> Iterator[Claim]:
     ansatz = tying.ansatz
     labels, signs = tying.table()
 
-    def moves() -> Iterator[SignedPermutation]:
+    def moves() -> Iterator[Edges]:
         for index in range(len(ansatz.causes)):
             rows = ansatz.output.images[index]
             columns = ansatz.space.move([r.images[index] for r in ansatz.inputs])
             perm = rows.perm[:, None] * columns.n + columns.perm
-            yield SignedPermutation(perm.ravel(), np.outer(rows.signs, columns.signs).ravel())
+            signs = np.outer(rows.signs, columns.signs)
+            yield np.arange(perm.size), perm.ravel(), signs.ravel()
 
     yield labels.ravel(), signs.ravel(), moves(), 1
 
@@ -128,8 +130,11 @@ def stream_moves(tying: Tying) -> Iterator[Claim]:
         yield orbit.labels, orbit.signs, fixing_moves(tying.ansatz, orbit), len(orbit.outputs)
 
 
-def fixing_moves(ansatz: Ansatz, orbit: OutputOrbit) -> Iterator[SignedPermutation]:
-    """Move the slots of an orbit's first output by every ``u_{gk}^-1 g u_k``."""
+def fixing_moves(ansatz: Ansatz, orbit: OutputOrbit) -> Iterator[Edges]:
+    """Move the slots of an orbit's first output by every ``u_{gk}^-1 g u_k``.
+
+    Slots that an element surely keeps, sign included, are left out.
+    """
     first = int(orbit.outputs[0])
     representations = (*ansatz.inputs, ansatz.output)
     carried = [tuple(SignedPermutation.identity(r.dim) for r in representations)]
@@ -143,13 +148,17 @@ def fixing_moves(ansatz: Ansatz, orbit: OutputOrbit) -> Iterator[SignedPermutati
             target = place[int(ansatz.output.images[index].perm[k])]
             triples = zip(back[target], representations, carried[position], strict=True)
             element = tuple(b @ r.images[index] @ u for b, r, u in triples)
-            if not all(g.is_identity for g in element):
+            if all(g.is_identity for g in element):
+                continue
+            if element[-1].signs[first] > 0:
+                yield ansatz.space.trace(element[:-1])
+            else:
                 moved = ansatz.space.move(element[:-1])
-                yield SignedPermutation(moved.perm, moved.signs * element[-1].signs[first])
+                yield np.arange(moved.n), moved.perm, -moved.signs
 
 
 def compare_classes(
-    ansatz: Ansatz, labels: IntArray, signs: IntArray, moves: Iterator[SignedPermutation]
+    ansatz: Ansatz, labels: IntArray, signs: IntArray, moves: Iterator[Edges]
 ) -> tuple[int, int]:
     """Check that moves keep the claimed classes, and count the true classes and zeros.
 
@@ -157,15 +166,17 @@ def compare_classes(
         CertificateError: A class is not fixed, or falls apart into several.
     """
     _check_signs(labels, signs)
-    points = np.arange(2 * len(labels))
-    for move in moves:
-        moved = labels[move.perm]
-        if not np.array_equal(moved, labels):
-            raise CertificateError(f"a class of {_name(ansatz)} is not fixed by a generator")
-        if not np.array_equal(signs[move.perm] * move.signs, signs):
-            raise CertificateError(f"a sign in {_name(ansatz)} is not kept by a generator")
-        points = propagate_least(points, move.double())
     size = len(labels)
+    points = np.arange(2 * size)
+    for sources, targets, turns in moves:
+        if not np.array_equal(labels[targets], labels[sources]):
+            raise CertificateError(f"a class of {_name(ansatz)} is not fixed by a generator")
+        if not np.array_equal(signs[targets] * turns, signs[sources]):
+            raise CertificateError(f"a sign in {_name(ansatz)} is not kept by a generator")
+        flip = np.where(turns > 0, 0, size)
+        starts = np.concatenate([sources, sources + size])
+        ends = np.concatenate([targets + flip, targets + size - flip])
+        points = propagate_least(points, starts, ends)
     plus, minus = points[:size], points[size:]
     alive = plus != minus
     if not np.array_equal(alive, labels >= 0):
@@ -189,14 +200,14 @@ def _check_signs(labels: IntArray, signs: IntArray) -> None:
         )
 
 
-def propagate_least(points: IntArray, image: IntArray) -> IntArray:
-    """Give every point the least label met along a permutation, joined with the labels so far.
+def propagate_least(points: IntArray, starts: IntArray, stops: IntArray) -> IntArray:
+    """Join the components of both ends of every edge, each named by its least member.
 
-    ``points[p]`` names the component of p by its least member. Components that an edge joins are
-    merged by letting the least label run along the edges between components, halving the distance
-    to it at every turn (pointer jumping), until nothing changes.
+    ``points[p]`` names the component of p. Components that an edge joins are merged by letting the
+    least label run along the edges between components, halving the distance to it at every turn
+    (pointer jumping), until nothing changes.
     """
-    left, right = points, points[image]
+    left, right = points[starts], points[stops]
     differ = left != right
     if not differ.any():
         return points
