@@ -1,0 +1,119 @@
+"""Which slots a diagram shows, and how they are laid out: shared by text and SVG."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from eqcompile.draw.spelling import spell_count, spell_members
+from eqcompile.draw.words import ClassWords, describe_classes
+from eqcompile.exact.signed import IntArray
+from eqcompile.solve.tying import Tying
+
+Layout = Literal["column", "matrix", "triangle", "square", "list"]
+
+LEGEND_CLASSES = 80
+"""More classes than these are counted in the legend, not listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBlock:
+    """The slots of one output.
+
+    Attributes:
+        output: Its index.
+        stands_for: The outputs that look alike up to the group; just this one where all are shown.
+        labels: Shape ``(monomials,)``: class, -1 for zero.
+        signs: Shape ``(monomials,)``: sign in the class, 0 for zero.
+    """
+
+    output: int
+    stands_for: tuple[int, ...]
+    labels: IntArray
+    signs: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A tying made ready to draw.
+
+    Attributes:
+        tying: What is drawn.
+        layout: Shape of a block: degree 0 a column, 1 a matrix, 2 a triangle (a square for two
+            different channels), a list of monomials beyond.
+        blocks: Outputs shown, increasing; empty where one alone would be too large.
+        words: The classes in words, at most ``LEGEND_CLASSES``.
+        notes: What is left out, one sentence each.
+        columns: Shape ``(monomials, degree)``: the inputs of each monomial.
+    """
+
+    tying: Tying
+    layout: Layout
+    blocks: tuple[OutputBlock, ...]
+    words: tuple[ClassWords, ...]
+    notes: tuple[str, ...]
+    columns: IntArray
+
+    @property
+    def title(self) -> str:
+        """Name the degree and count what there is."""
+        ansatz = self.tying.ansatz
+        several = f" in channels of degrees {ansatz.shape}" if len(ansatz.shape) > 1 else ""
+        counts = [
+            spell_count(ansatz.slots, "slot"),
+            spell_count(self.tying.classes, "class"),
+            spell_count(self.tying.zeros, "zero"),
+        ]
+        return f"degree {ansatz.degree}{several}: {', '.join(counts)}"
+
+
+def lay_out(tying: Tying, cells: int) -> Picture:
+    """Choose the outputs to show so that a diagram has at most ``cells`` cells."""
+    notes: list[str] = []
+    size = tying.ansatz.space.size
+    if tying.ansatz.slots <= cells:
+        rows = sorted(tying.rows(), key=lambda row: row[0])
+        blocks = tuple(OutputBlock(k, (k,), labels, signs) for k, labels, signs in rows)
+    elif len(tying.orbits) * size <= cells:
+        blocks = tuple(
+            OutputBlock(int(o.outputs[0]), tuple(sorted(o.outputs.tolist())), o.labels, o.signs)
+            for o in tying.orbits
+        )
+        notes.append("one block per orbit of outputs; the group carries it to the others")
+    else:
+        blocks = ()
+        notes.append(f"{size} monomials per output are too many to draw; the classes are listed")
+    words = describe_classes(tying, LEGEND_CLASSES)
+    if len(words) < tying.classes:
+        notes.append(f"the first {len(words)} of {tying.classes} classes are listed")
+    if any(w.reading == "cycle" for w in words):
+        notes.append(f"indices such as k+1 are taken modulo {tying.ansatz.output.dim}")
+    if len(tying.ansatz.shape) > 1:
+        named = ", ".join(f"x{f}" for f in range(len(tying.ansatz.shape)))
+        notes.append(f"{named} are different channels of the input")
+    columns = tying.ansatz.space.columns() if blocks else np.zeros((0, 0), dtype=np.int64)
+    return Picture(tying, choose_layout(tying), blocks, words, tuple(notes), columns)
+
+
+def choose_layout(tying: Tying) -> Layout:
+    """Return how the slots of one output are laid out."""
+    match tying.ansatz.shape:
+        case ():
+            return "column"
+        case (1,):
+            return "matrix"
+        case (2,):
+            return "triangle"
+        case (1, 1):
+            return "square"
+        case _:
+            return "list"
+
+
+def caption(block: OutputBlock) -> str:
+    """Name the outputs a block shows."""
+    if len(block.stands_for) == 1:
+        return f"y_{block.output}"
+    return f"y_{block.output}, standing for y_k, k in {spell_members(block.stands_for)}"
