@@ -64,8 +64,7 @@ def derive(
     weights = linear_weights(nodes)
     derivative = {name: np.zeros_like(value) for name, value in values[0].items()}
     for weight, value in zip(weights, values, strict=True):
-        for name in derivative:
-            derivative[name] = (derivative[name] + weight * value[name]) % PRIME
+        derivative = {n: (d + weight * value[n]) % PRIME for n, d in derivative.items()}
     return derivative
 
 
