@@ -25,7 +25,7 @@ from eqcompile.errors import CertificateError, SpecError
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
-from eqcompile.solve.orbits import walk_all_outputs
+from eqcompile.solve.solver import walk_outputs
 from eqcompile.solve.tying import OutputOrbit, Tying
 from eqcompile.version import TOOL
 
@@ -167,7 +167,7 @@ def read_tying(ansatz: Ansatz, slots: Any) -> Tying:
         raise CertificateError(f"{TYING}: the slot table of {ansatz.shape} names absent classes")
     orbits = tuple(
         OutputOrbit(w.outputs, w.parents, w.steps, np.abs(row) - 1, np.sign(row))
-        for w in walk_all_outputs(ansatz.output.images)
+        for w in walk_outputs(ansatz.output)
         for row in (table[w.outputs[0]],)
     )
     tying = Tying(ansatz, orbits)

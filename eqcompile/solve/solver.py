@@ -12,11 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from eqcompile.actions.group import Representation
+from eqcompile.actions.stabilisers import OrbitWalk, schreier_generators, walk_orbit
 from eqcompile.exact.components import classify
 from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray
 from eqcompile.solve.constraints import Constraints
-from eqcompile.solve.orbits import OutputWalk, list_stabiliser, walk_all_outputs
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 TABLE_SLOTS = 2**20
@@ -37,7 +38,7 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
     """
     if path == "auto":
         path = "table" if constraints.ansatz.slots <= TABLE_SLOTS else "stabiliser"
-    walks = walk_all_outputs(constraints.ansatz.output.images)
+    walks = walk_outputs(constraints.ansatz.output)
     slices = (
         solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
     )
@@ -45,7 +46,7 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
 
 
 def solve_table(
-    constraints: Constraints, walks: list[OutputWalk]
+    constraints: Constraints, walks: list[OrbitWalk]
 ) -> list[tuple[IntArray, IntArray]]:
     """Classify all slots at once, and keep the slots of the first output of each orbit."""
     ansatz = constraints.ansatz
@@ -58,28 +59,41 @@ def solve_table(
 
 
 def solve_slices(
-    constraints: Constraints, walks: list[OutputWalk]
+    constraints: Constraints, walks: list[OrbitWalk]
 ) -> list[tuple[IntArray, IntArray]]:
     """Classify the slots of the first output of each orbit under its stabiliser."""
     size, signed = constraints.ansatz.space.size, constraints.is_signed
     return [classify(size, _stabiliser_moves(constraints, walk), signed=signed) for walk in walks]
 
 
-def _stabiliser_moves(constraints: Constraints, walk: OutputWalk) -> Iterator[Edges]:
+def _stabiliser_moves(constraints: Constraints, walk: OrbitWalk) -> Iterator[Edges]:
     """Trace the monomials of the first output under each stabiliser generator."""
     ansatz = constraints.ansatz
-    for element in list_stabiliser(ansatz, walk):
-        sources, targets, signs = ansatz.space.trace(element.inputs)
-        turn = int(element.output.signs[walk.outputs[0]])
-        if turn < 0:
+    inputs = list(dict.fromkeys(ansatz.inputs))
+    paired = [ansatz.output.images, *(r.images for r in inputs)]
+    for turn, *images in schreier_generators(paired, walk):
+        moved = [images[inputs.index(r)] for r in ansatz.inputs]
+        if turn.signs[walk.outputs[0]] > 0:
+            yield ansatz.space.trace(moved)
+        else:
             # An element that negates the output says something of every monomial, moved or not.
-            moved = ansatz.space.move(element.inputs)
-            sources, targets, signs = np.arange(moved.n), moved.perm, -moved.signs
-        yield sources, targets, signs
+            monomials = ansatz.space.move(moved)
+            yield np.arange(monomials.n), monomials.perm, -monomials.signs
+
+
+def walk_outputs(output: Representation) -> list[OrbitWalk]:
+    """Walk every orbit of outputs from its least one, in order of these."""
+    walks: list[OrbitWalk] = []
+    seen: set[int] = set()
+    for point in range(output.dim):
+        if point not in seen:
+            walks.append(walk_orbit(output.images, point))
+            seen.update(walks[-1].outputs.tolist())
+    return walks
 
 
 def _number_slices(
-    walks: list[OutputWalk], slices: list[tuple[IntArray, IntArray]]
+    walks: list[OrbitWalk], slices: list[tuple[IntArray, IntArray]]
 ) -> Iterator[OutputOrbit]:
     """Number the classes across orbits by least slot."""
     offset = 0
