@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from eqcompile.errors import PathPart, Refusal, Refusals
 from eqcompile.registry import nearest
@@ -100,7 +100,8 @@ def read_model(model: type[M], value: object) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = [_locate(dict(e), value) for e in error.errors(include_url=False)]
+        errors = [e for e in error.errors(include_url=False) if not _counts_valid_only(e)]
+        found = [_locate(e, value) for e in errors]
         raise Refusals(tuple(_spell(f, model) for f in _settle(found, 0))) from None
 
 
@@ -131,7 +132,14 @@ def shorten(text: str, width: int = 40) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def _locate(error: dict[str, Any], data: object) -> _Found:
+def _counts_valid_only(error: ErrorDetails) -> bool:
+    """Whether pydantic finds a list short only because it leaves out the wrong entries."""
+    if error["type"] not in ("too_short", "too_long") or not isinstance(error["input"], list):
+        return False
+    return bool(len(error["input"]) != error["ctx"]["actual_length"])
+
+
+def _locate(error: ErrorDetails, data: object) -> _Found:
     """Tell the steps that lead into the data from those that name a branch of a union."""
     steps: list[PathPart | _Tagged] = []
     place = data
@@ -288,7 +296,7 @@ def _descend(annotation: Any, step: PathPart | _Tagged) -> Any:
     if origin in (Union, types.UnionType):
         options = [a for a in arguments if a is not type(None)]
         if isinstance(step, _Tagged):
-            return next((o for o in options if step.name in _name_branch(o)), None)
+            return next((o for o in options if _is_branch(o, step.name)), None)
         return _descend(options[0], step) if len(options) == 1 else None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields.items()
@@ -304,7 +312,9 @@ def _rebuild(field: FieldInfo) -> Any:
     return field.annotation
 
 
-def _name_branch(option: Any) -> tuple[str, ...]:
-    tags = [m.tag for m in getattr(option, "__metadata__", ()) if isinstance(m, Tag)]
-    plain = _strip(option)
-    return (*tags, getattr(plain, "__name__", ""))
+def _is_branch(option: Any, label: str) -> bool:
+    """Whether pydantic calls this branch of a union so: by its tag, its name or its validator's."""
+    if any(m.tag == label for m in getattr(option, "__metadata__", ()) if isinstance(m, Tag)):
+        return True
+    name = getattr(_strip(option), "__name__", None)
+    return name is not None and (label == name or label.endswith(f", {name}]"))

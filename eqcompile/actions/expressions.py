@@ -69,10 +69,10 @@ class Expression:
     start: int
     end: int
 
-    def list_names(self) -> Iterator[str]:
+    def list_names(self) -> Iterator[Expression]:
         """List the words and names in it, from left to right."""
         if self.kind == "name":
-            yield self.name
+            yield self
         for part in self.parts:
             yield from part.list_names()
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from eqcompile.errors import Diagnostic, PathPart, Refusal, Span
+from eqcompile.errors import Diagnostic, PathPart, Refusal, Span, SpecError
 
 Scalar = str | int | float | bool | None
 Path = tuple[PathPart, ...]
@@ -136,7 +136,21 @@ class Located:
             key, node = step
         return key, node
 
-    def locate(self, refusal: Refusal) -> Span:
+    @property
+    def path(self) -> str:
+        """What errors call the spec."""
+        return self.source.path
+
+    @property
+    def text(self) -> str:
+        """The spec as it was written."""
+        return self.source.text
+
+    def locate(self, refusals: Iterable[Refusal], at: Path = ()) -> SpecError:
+        """Give refusals of the value at ``at`` their places; the caller raises the result."""
+        return SpecError(tuple(self._diagnose(refusal.move(at)) for refusal in refusals))
+
+    def span(self, refusal: Refusal) -> Span:
         """Return where a refusal stands; what concerns the whole file stands at 1:1."""
         if not refusal.at:
             return self.source.locate(0, 1)
@@ -148,9 +162,8 @@ class Located:
             start, end = (node.inside + offset for offset in refusal.offset)
         return self.source.locate(start, end)
 
-    def diagnose(self, refusal: Refusal) -> Diagnostic:
-        """Give a refusal its place."""
-        return self.source.diagnose(self.locate(refusal), refusal)
+    def _diagnose(self, refusal: Refusal) -> Diagnostic:
+        return self.source.diagnose(self.span(refusal), refusal)
 
 
 def _enter(node: Node, part: PathPart) -> tuple[Leaf | None, Node] | None:

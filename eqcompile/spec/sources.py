@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eqcompile.errors import Diagnostic, Refusal, Span, SpecError
+from eqcompile.errors import Diagnostic, PathPart, Span, SpecError
 from eqcompile.spec.positions import Source
-from eqcompile.spec.yaml_tree import MAX_DEPTH
+from eqcompile.spec.yaml_tree import MAX_DEPTH, MAX_VALUES
 
 MAX_BYTES = 1 << 20
 
@@ -89,16 +89,47 @@ def render_plain(data: Mapping[str, Any]) -> Source:
         SpecError: Something is not a dict, list, tuple, string, number, bool or None, or nests
             more than a spec may.
     """
+    _check_plain(data)
     lines: list[str] = []
-    try:
-        _render_block(data, 0, "", lines)
-    except Refusal as refusal:
-        where = " at " + ".".join(str(part) for part in refusal.at) if refusal.at else ""
-        raise _refuse_whole("<dict>", refusal.rule, refusal.text + where, refusal.help) from None
+    _render_block(data, 0, "", lines)
     return _check_size(Source("<dict>", "\n".join(lines) + "\n"), sum(map(len, lines)))
 
 
-def _render_block(value: object, indent: int, lead: str, lines: list[str]) -> None:
+def _check_plain(data: Mapping[str, Any]) -> None:
+    """Refuse the first part that is not plain, or nested or shared too much to write."""
+    stack: list[tuple[Any, tuple[PathPart, ...]]] = [(data, ())]
+    count = 0
+    while stack:
+        value, at = stack.pop()
+        count += 1
+        if count > MAX_VALUES:
+            text = f"written out, the data makes more than {MAX_VALUES} values"
+            raise _refuse_whole("<dict>", "too-large", text, "share fewer parts")
+        if len(at) > MAX_DEPTH:
+            text = f"values are nested more than {MAX_DEPTH} deep"
+            raise _refuse_plain(at[:3], "too-deep", text, "name inner groups, and use the names")
+        if isinstance(value, Mapping):
+            stack += [(entry, (*at, key)) for key, entry in reversed(value.items())]
+            value = next((key for key in value if not _is_scalar(key)), None)
+        elif isinstance(value, list | tuple):
+            stack += [(value[i], (*at, i)) for i in reversed(range(len(value)))]
+            continue
+        if not _is_scalar(value):
+            text = f"a spec is plain data, found a {type(value).__name__}"
+            help = "use dict, list, str, int, float and bool; arrays have tolist()"
+            raise _refuse_plain(at, "not-plain", text, help)
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | bool | int | float)
+
+
+def _refuse_plain(at: tuple[PathPart, ...], rule: str, text: str, help: str) -> SpecError:
+    where = ".".join(str(part) for part in at) + ": " if at else ""
+    return _refuse_whole("<dict>", rule, where + text, help)
+
+
+def _render_block(value: Any, indent: int, lead: str, lines: list[str]) -> None:
     """Append the lines of a value; ``lead`` is what its first line starts with (a key, a dash)."""
     pad = " " * indent
     entries: list[tuple[str, object]]
@@ -107,41 +138,28 @@ def _render_block(value: object, indent: int, lead: str, lines: list[str]) -> No
     elif isinstance(value, list | tuple) and any(isinstance(v, Mapping) for v in value):
         entries = [("-", entry) for entry in value]
     else:
-        lines.append(
-            f"{lead} {_render_flow(value, indent // 2)}" if lead else _render_flow(value, 0)
-        )
+        lines.append(f"{lead} {_render_flow(value)}" if lead else _render_flow(value))
         return
-    if indent > 2 * MAX_DEPTH:
-        raise _too_deep()
     if lead:
         lines.append(lead)
     for head, entry in entries:
         _render_block(entry, indent + 2, pad + head, lines)
 
 
-def _render_flow(value: object, depth: int) -> str:
-    if depth > MAX_DEPTH:
-        raise _too_deep()
-    match value:
-        case None | bool() | str():
-            return json.dumps(value, ensure_ascii=False)
-        case int():
-            return repr(int(value)) if abs(value) < 10**18 else "1" + "0" * 18
-        case float():
-            return json.dumps(float(value)) if math.isfinite(value) else ".nan"
-        case list() | tuple():
-            return "[" + ", ".join(_render_flow(v, depth + 1) for v in value) + "]"
-        case Mapping():
-            pairs = (f"{_render_key(k)}: {_render_flow(v, depth + 1)}" for k, v in value.items())
-            return "{" + ", ".join(pairs) + "}"
-    text = f"a spec is plain data, found a {type(value).__name__}"
-    raise Refusal("not-plain", text, "use dict, list, str, int, float, bool; arrays have tolist()")
+def _render_flow(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return (
+            "{" + ", ".join(f"{_render_key(k)}: {_render_flow(v)}" for k, v in value.items()) + "}"
+        )
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_render_flow(v) for v in value) + "]"
+    if isinstance(value, int) and not isinstance(value, bool):
+        # Beyond this YAML refuses it, and Python may refuse to spell it.
+        return repr(int(value)) if abs(value) < 10**18 else "1" + "0" * 18
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _render_key(key: object) -> str:
-    return key if isinstance(key, str) and key.isidentifier() else _render_flow(key, 0)
-
-
-def _too_deep() -> Refusal:
-    text = f"values are nested more than {MAX_DEPTH} deep"
-    return Refusal("too-deep", text, "name inner groups and representations, and use the names")
+    return key if isinstance(key, str) and key.isidentifier() else _render_flow(key)

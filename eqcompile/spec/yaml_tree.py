@@ -44,7 +44,7 @@ _HELP = (
     ("'\\t'", "indent with spaces; YAML allows no tabs there"),
     ("mapping values are not allowed", "put a text that contains ': ' in quotes"),
     ("that cannot start any token", "put a text that starts with this character in quotes"),
-    ("end of stream", "close the quote or bracket that is opened here"),
+    ("the end of the text", "close the quote or bracket that is opened here"),
     ("<block end>", "align the keys of a mapping and the dashes of a list"),
 )
 
@@ -146,7 +146,8 @@ class _Builder:
         mark = error.problem_mark or error.context_mark
         start = min(int(mark.index), max(len(self.source.text) - 1, 0)) if mark else 0
         text = f"{error.context}: {error.problem}" if error.context else str(error.problem)
-        if "end of stream" in text and error.context_mark:
+        text = re.sub("'<stream end>'|end of stream", "the end of the text", text)
+        if "the end of the text" in text and error.context_mark:
             start = int(error.context_mark.index)
         help_ = next(
             (h for words, h in _HELP if words in text), "check brackets, quotes and indentation"
@@ -257,9 +258,12 @@ class _Builder:
         name = str(event.anchor)
         built = self._anchors.get(name)
         if built is None:
-            where = "inside of itself" if name in self._anchors else "before it is defined"
-            text = f"alias {shorten(name)!r} is used {where}"
-            help_ = "define it above with '&', at a value that does not hold the alias"
+            if name in self._anchors:
+                text = f"the alias {shorten(name)!r} stands inside of what it repeats"
+                help_ = "write the value out"
+            else:
+                text = f"no value above is marked {shorten('&' + name)!r}"
+                help_ = "put the mark before the value that the alias repeats"
             raise self._fail(event, "alias", text, help_)
         total = built.size + sum(frame.size for frame in self._frames)
         if total > MAX_VALUES:

@@ -1,0 +1,211 @@
+"""The groups and representations of a spec, built from its plain data, every refusal collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path as Folder
+from typing import Any, TypeVar
+
+import eqcompile.actions.families  # noqa: F401  (registers the group families)
+from eqcompile.actions.expressions import build_representation, parse_expression
+from eqcompile.actions.group import Environment, Group, Representation
+from eqcompile.actions.relations import check_images
+from eqcompile.actions.written import read_permutations, read_signed
+from eqcompile.errors import Refusal, Refusals
+from eqcompile.reading import read_model
+from eqcompile.spec.model import IMAGE_KEYS, Images
+from eqcompile.spec.positions import Path
+from eqcompile.spec.unserved import MATRIX_KEYS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerActions:
+    """The actions of one layer: a group and two representations of it."""
+
+    group: Group
+    input: Representation
+    output: Representation
+
+
+@dataclass(slots=True)
+class ActionBuilder:
+    """Builds what the plain data of a spec says about actions.
+
+    The data may be wrong anywhere: what is not well-formed is passed over, since the models of the
+    language say so, and what only refers to something broken is passed over as well.
+
+    Attributes:
+        data: The plain data of the spec.
+        folder: Folder of the spec.
+        refusals: Everything that is wrong, in order of discovery.
+    """
+
+    data: Mapping[str, Any]
+    folder: Folder
+    refusals: list[Refusal] = field(default_factory=list)
+    _groups: dict[str, Group] = field(default_factory=dict)
+    _named: dict[str, tuple[Group, Representation]] = field(default_factory=dict)
+
+    def build(self) -> tuple[LayerActions | None, ...]:
+        """Build all groups, then the named representations, then the actions of each layer.
+
+        Returns:
+            One entry per layer; None where something is wrong or the layer is of another family.
+        """
+        for name, entry in _entries(self.data, "groups"):
+            group = self._build_group(entry, ("groups", name))
+            if group is not None:
+                self._groups[name] = group
+        for name, entry in _entries(self.data, "representations"):
+            self._build_named(name, entry)
+        layers = self.data.get("layers")
+        if not isinstance(layers, list):
+            return ()
+        return tuple(self._build_layer(layer, ("layers", i)) for i, layer in enumerate(layers))
+
+    def _attempt(self, at: Path, build: Callable[[], T]) -> T | None:
+        """Build something of the value at ``at``; keep the refusals, if any."""
+        try:
+            return build()
+        except Refusals as several:
+            self.refusals += [refusal.move(at) for refusal in several.refusals]
+        except Refusal as refusal:
+            self.refusals.append(refusal.move(at))
+        return None
+
+    def _build_group(self, entry: object, at: Path) -> Group | None:
+        if not isinstance(entry, str | dict):
+            return None
+        try:
+            return Environment(self._groups, self.folder).build(entry)
+        except Refusals as several:
+            for refusal in several.refusals:
+                self._keep_group_refusal(refusal.move(at), _find(entry, refusal.at))
+        return None
+
+    def _keep_group_refusal(self, refusal: Refusal, value: object) -> None:
+        """Keep a refusal of a group, unless it only says that a broken group is not there."""
+        names = [name for name, _ in _entries(self.data, "groups")]
+        if refusal.rule == "unknown-name" and value in names:
+            if refusal.at[0] != "groups" or names.index(str(value)) < names.index(
+                str(refusal.at[1])
+            ):
+                return
+            text = f"the group {value!r} is not defined above this place"
+            help = f"move {value!r} up, before the groups made of it"
+            if refusal.at[1] == value:
+                help = "write a family here"
+            refusal = replace(refusal, text=text, help=help)
+        self.refusals.append(refusal)
+
+    def _build_named(self, name: str, entry: object) -> None:
+        if not isinstance(entry, dict):
+            return
+        at: Path = ("representations", name)
+        group = self._build_group(entry.get("of"), (*at, "of"))
+        images = {key: value for key, value in entry.items() if key != "of"}
+        if group is None or not set(images) <= set(IMAGE_KEYS):
+            return
+        built = self._build_images(images, group, at, f"the images of {name}")
+        if built is not None:
+            self._named[name] = group, replace(built, text=name)
+
+    def _build_layer(self, layer: object, at: Path) -> LayerActions | None:
+        if not isinstance(layer, dict) or layer.get("family", "polynomial") != "polynomial":
+            return None
+        group = self._build_group(layer.get("group"), (*at, "group"))
+        if group is None:
+            return None
+        actions = [self._build_action(layer, key, group, at) for key in ("input", "output")]
+        match actions:
+            case [Representation() as input_, Representation() as output]:
+                return LayerActions(group, input_, output)
+        return None
+
+    def _build_action(
+        self, layer: Mapping[str, Any], key: str, group: Group, at: Path
+    ) -> Representation | None:
+        value = layer.get(key)
+        if isinstance(value, bool | float) or value is None:
+            return None
+        if isinstance(value, str) or value == 1:
+            return self._attempt((*at, key), lambda: self._evaluate(str(value), group))
+        if isinstance(value, list):
+            images = {"permutations": value}
+            return self._build_images(images, group, (*at, key), f"the {key}", bare=True)
+        if isinstance(value, dict) and set(value) <= set(IMAGE_KEYS):
+            return self._build_images(value, group, (*at, key), f"the {key}")
+        return None
+
+    def _evaluate(self, text: str, group: Group) -> Representation | None:
+        """Evaluate an expression; None if it names a representation that is broken itself."""
+        given = {name for name, _ in _entries(self.data, "representations")}
+        own = {n: r for n, (of, r) in self._named.items() if of.generators == group.generators}
+        for part in parse_expression(text).list_names():
+            name = part.name
+            if name in self._named and name not in own:
+                other = self._named[name][0].name
+                found = f"{name!r} is a representation of {other}, not of {group.name}"
+                help = "use a representation of the layer's group, with the same generators"
+                raise Refusal("other-group", found, help, offset=(part.start, part.end))
+            if name in given - set(own):
+                return None
+        return build_representation(text, group, own)
+
+    def _build_images(
+        self, value: Mapping[str, Any], group: Group, at: Path, what: str, *, bare: bool = False
+    ) -> Representation | None:
+        """Build a representation from its images, checked against the group.
+
+        Args:
+            value: Images as a mapping; ``bare`` where the spec has just the list under its key.
+            group: The group they are images of.
+            at: Where they stand.
+            what: What messages call them.
+            bare: Whether refusals stand in a list without a key.
+        """
+        if any(key in value for key in MATRIX_KEYS):
+            return None
+        try:
+            model = read_model(Images, value)
+        except Refusals:
+            return None
+        (key,) = value
+        place = at if bare else (*at, key)
+        return self._attempt(place, lambda: _read_images(model, group, what))
+
+
+def _read_images(model: Images, group: Group, what: str) -> Representation:
+    """Read written images of the generators of a group.
+
+    Raises:
+        Refusal: Not one image per generator, or they break a relation of the generators.
+    """
+    if model.permutations is not None:
+        images = read_permutations(model.permutations, None)
+    else:
+        images = read_signed(model.signed_permutations or (), None)
+    if len(images) != len(group.generators):
+        wanted = f"{len(group.generators)} ({', '.join(group.labels[:6])})"
+        text = f"generators of {group.name}: {wanted}, images found: {len(images)}"
+        raise Refusal("image-count", text, "write one image per generator, in their order")
+    check_images(group, images, what)
+    return Representation(what.removeprefix("the "), images[0].n, images)
+
+
+def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:
+    value = data.get(key)
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _find(value: Any, at: Path) -> object:
+    """Return the value at a path, None where it cannot be followed."""
+    for part in at:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -1,0 +1,376 @@
+"""The spec language as pydantic models: one source for validation and for the JSON Schema.
+
+What this version does not serve is in the language all the same; `eqcompile.spec.unserved` refuses
+it by name.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Strict,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from eqcompile.actions.group import GroupEntry
+from eqcompile.actions.written import WrittenPermutation, WrittenSigned
+from eqcompile.reading import refuse_value, shorten, spell_value
+from eqcompile.registry import nearest
+from eqcompile.spec.names import ActionName, LayerName, Name, PackageName
+
+MAX_DEGREE = 12
+MAX_CHANNELS = 65_536
+MAX_SIZE = 10_000_000
+MAX_LAYERS = 1000
+
+IMAGE_KEYS = ("permutations", "signed_permutations", "matrices", "lie_algebra")
+FAMILIES = ("polynomial", "coulomb", "distance_product", "spectral", "homeostatic")
+FORMS = ("auto", "dense", "monomial", "orbital", "lifted", "weight-first", "sparse", "spectral")
+
+Form = Literal[
+    "auto", "dense", "monomial", "orbital", "lifted", "weight-first", "sparse", "spectral"
+]
+Dtype = Literal["float16", "bfloat16", "float32", "float64"]
+
+
+class Entry(BaseModel):
+    """A mapping of the spec: unknown keys and silent conversions are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _read_version(value: object) -> int:
+    if value != 1 or isinstance(value, bool | float):
+        text = f"expected version 1 of the spec language, found {spell_value(value)}"
+        raise refuse_value("choice", text, "write 1")
+    return 1
+
+
+def _read_expression(value: object) -> str:
+    """Accept a representation expression; YAML reads a lone 1 as a number."""
+    if isinstance(value, str):
+        return value
+    if value == 1 and not isinstance(value, bool | float):
+        return "1"
+    text = f"expected a representation, found {spell_value(value)}"
+    raise refuse_value("type", text, "write an expression such as Sym(V, 2), or images")
+
+
+def _check_family(value: object) -> object:
+    if isinstance(value, str) and value not in FAMILIES:
+        close = nearest(value, list(FAMILIES))
+        known = ", ".join(FAMILIES)
+        text = f"unknown layer family {shorten(value)!r}; known: {known}"
+        help = f"did you mean {close!r}?" if close else f"use one of: {known}"
+        raise refuse_value("unknown-layer-family", text, help)
+    return value
+
+
+def _check_distinct(degrees: tuple[Any, ...]) -> tuple[Any, ...]:
+    for i, degree in enumerate(degrees):
+        if degree in degrees[:i]:
+            spelled = spell_value(degree) if not isinstance(degree, dict) else str(degree)
+            text = f"the degree {spelled} is listed twice"
+            raise refuse_value("duplicate-degree", text, "list each degree once")
+    return degrees
+
+
+def _kind_of_action(value: object) -> str:
+    if isinstance(value, list):
+        return "<list of images>"
+    if isinstance(value, dict):
+        names = not set(value) <= set(IMAGE_KEYS) or not value
+        return "<named inputs>" if names else "<images>"
+    return "<expression>"
+
+
+def _kind_of_output(value: object) -> str:
+    kind = _kind_of_action(value)
+    return "<images>" if kind == "<named inputs>" else kind
+
+
+def _kind_of_layer(value: object) -> str:
+    family = value.get("family", "polynomial") if isinstance(value, dict) else "polynomial"
+    kinds = {"coulomb": "coulomb", "distance_product": "coulomb"}
+    known = family if isinstance(family, str) and family in FAMILIES else "polynomial"
+    return f"<{kinds.get(known, known)}>"
+
+
+Degree = Annotated[int, Field(ge=0, le=MAX_DEGREE)]
+Count = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
+Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Scalar = int | str
+Rows = Annotated[
+    tuple[Annotated[tuple[Scalar, ...], Strict(False), Field(min_length=1)], ...],
+    Strict(False),
+    Field(min_length=1),
+]
+Version = Annotated[
+    int, PlainValidator(_read_version), WithJsonSchema({"type": "integer", "const": 1})
+]
+Expression = Annotated[
+    str,
+    PlainValidator(_read_expression),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "const": 1}]}),
+]
+Permutations = Annotated[tuple[WrittenPermutation, ...], Strict(False), Field(min_length=1)]
+
+
+class SparseMatrix(Entry):
+    """A matrix by its entries ``[i, j, value]``; what is left out is 0."""
+
+    n: Size = Field(description="number of rows and columns")
+    entries: Annotated[
+        tuple[Annotated[tuple[Scalar, ...], Strict(False), Field(min_length=3, max_length=3)], ...],
+        Strict(False),
+    ] = Field(description="[row, column, value], from 0")
+
+
+Matrices = Annotated[tuple[Rows | SparseMatrix, ...], Strict(False), Field(min_length=1)]
+
+_IMAGE_CHOICE: JsonDict = {
+    "oneOf": [
+        {"required": ["permutations"]},
+        {"required": ["signed_permutations"]},
+        {"anyOf": [{"required": ["matrices"]}, {"required": ["lie_algebra"]}]},
+    ]
+}
+
+
+class Images(Entry):
+    """One image per generator of the group, in its order."""
+
+    model_config = ConfigDict(json_schema_extra=_IMAGE_CHOICE)
+
+    permutations: Permutations | None = Field(default=None, description="cycles or lists of images")
+    signed_permutations: (
+        Annotated[tuple[WrittenSigned, ...], Strict(False), Field(min_length=1)] | None
+    ) = Field(default=None, description="mappings with perm and signs")
+    matrices: Matrices | None = Field(default=None, description="rows, or sparse")
+    lie_algebra: Matrices | None = Field(default=None, description="rows, or sparse")
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> Images:
+        given = [key for key in IMAGE_KEYS if getattr(self, key) is not None]
+        if len(given) != 1 and given != ["matrices", "lie_algebra"]:
+            text = f"images are of one kind, found {' and '.join(given) or 'none'}"
+            raise refuse_value("images-kind", text, "write permutations or signed_permutations")
+        return self
+
+
+class NamedRepresentation(Images):
+    """An entry under ``representations:``."""
+
+    of: GroupEntry = Field(description="the group, a name or a family")
+
+
+Action = Annotated[
+    Annotated[Expression, Tag("<expression>")]
+    | Annotated[Permutations, Tag("<list of images>")]
+    | Annotated[Images, Tag("<images>")],
+    Discriminator(_kind_of_output),
+]
+_NOT_IMAGES: JsonDict = {"not": {"propertyNames": {"enum": list(IMAGE_KEYS)}}}
+NamedInputs = Annotated[dict[Name, Action], Field(min_length=1, json_schema_extra=_NOT_IMAGES)]
+InputAction = Annotated[
+    Annotated[Expression, Tag("<expression>")]
+    | Annotated[Permutations, Tag("<list of images>")]
+    | Annotated[Images, Tag("<images>")]
+    | Annotated[NamedInputs, Tag("<named inputs>")],
+    Discriminator(_kind_of_action),
+]
+
+
+class ChannelsEntry(Entry):
+    """The channel axis of a layer."""
+
+    inputs: Count | Annotated[dict[Name, Count], Field(min_length=1)] = Field(
+        default=1, alias="in", description="channels in"
+    )
+    outputs: Count = Field(default=1, alias="out", description="channels out")
+    mixing: Literal["full", "channelwise", "depthwise", "factored"] = Field(
+        default="full", description="how products mix channels"
+    )
+    rank: Count | None = Field(default=None, description="number of products, factored only")
+
+    @model_validator(mode="after")
+    def _check_mixing(self) -> ChannelsEntry:
+        if self.mixing == "depthwise" and self.inputs != self.outputs:
+            here = f"here {self.inputs} and {self.outputs}"
+            text = f"a depthwise layer has as many channels in as out, {here}"
+            raise refuse_value("channels", text, f"write in: {self.outputs}, out: {self.outputs}")
+        if self.mixing == "factored" and self.rank is None:
+            text = "a factored layer needs its rank, the number of products"
+            raise refuse_value("channels", text, "add for example rank: 8")
+        if self.mixing != "factored" and self.rank is not None:
+            text = f"rank belongs to factored layers, this one is {self.mixing}"
+            raise refuse_value("channels", text, "write mixing: factored, or leave rank out")
+        return self
+
+
+class ConstraintEntry(Entry):
+    """A further linear constraint on the coefficients, written as a mapping."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    conserve: Rows | None = Field(default=None, description="rows M with M f(x) = M x")
+    symmetric: bool | None = Field(default=None, description="a symmetric linear part")
+    zero_diagonal: bool | None = Field(default=None, description="a linear part with diagonal 0")
+
+    @model_validator(mode="after")
+    def _check_kind(self) -> ConstraintEntry:
+        if len(self.model_fields_set) != 1:
+            text = f"expected one kind of constraint, found {len(self.model_fields_set)}"
+            raise refuse_value("length", text, "write conserve, symmetric or zero_diagonal")
+        return self
+
+
+class PolynomialLayer(Entry):
+    """The most general equivariant polynomial of some degrees."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["degree"]}, {"required": ["degrees"]}]}
+    )
+
+    name: LayerName = Field(description="class name in the package")
+    family: Annotated[Literal["polynomial"], BeforeValidator(_check_family)] = "polynomial"
+    group: GroupEntry = Field(description="a name from groups, or a family")
+    input: InputAction = Field(description="an expression such as V, or images")
+    output: Action = Field(description="an expression such as V, or images")
+    degree: Degree | None = Field(default=None, description="all degrees from 0 to this one")
+    degrees: (
+        Annotated[
+            tuple[Degree | Annotated[dict[Name, Degree], Field(min_length=1)], ...],
+            Strict(False),
+            Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+            AfterValidator(_check_distinct),
+        ]
+        | None
+    ) = Field(default=None, description="exactly these degrees")
+    channels: ChannelsEntry = Field(default=ChannelsEntry(), description="the channel axis")
+    constraints: Annotated[tuple[str | ConstraintEntry, ...], Strict(False)] = Field(
+        default=(), description="further linear constraints on the coefficients"
+    )
+    parametrisation: Literal["orthonormal", "eliminate"] = "orthonormal"
+    form: Form = Field(default="auto", description="the form of the plan")
+
+    @model_validator(mode="after")
+    def _check_degrees(self) -> PolynomialLayer:
+        if (self.degree is None) == (self.degrees is None):
+            text = "a layer has degree or degrees, this one " + ("both" if self.degrees else "none")
+            help = "write degree: 2 for all degrees 0..2, or degrees: [2] for degree 2 alone"
+            raise refuse_value("degree-or-degrees", text, help)
+        return self
+
+
+class Rectangle(Entry):
+    """A layer with two sets of neurons."""
+
+    inputs: Size = Field(alias="in", description="neurons in")
+    outputs: Size = Field(alias="out", description="neurons out")
+
+
+class CoulombDims(Entry):
+    """Dimensions of the parameters of a coulomb layer."""
+
+    mu: Size = Field(description="dimension of mu")
+    x: Size = Field(description="dimension of the positions")
+
+
+class CoulombLayer(Entry):
+    """``w_ij = <mu_i, mu_j> / (|x_i - x_j|^2 + softening)``, or times the distance."""
+
+    name: LayerName = Field(description="class name in the package")
+    family: Literal["coulomb", "distance_product"] = Field(description="the family")
+    size: Size | Rectangle = Field(description="number of neurons")
+    dims: CoulombDims = Field(description="dimensions of mu and x")
+    softening: NotNegative = 0.0
+    diagonal: Literal["none", "free", "chemistry"] = "none"
+    bias: bool = False
+    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
+
+
+class SpectralLayer(Entry):
+    """``W = Q diag(lam) Q^T``."""
+
+    name: LayerName = Field(description="class name in the package")
+    family: Literal["spectral"] = Field(description="the family")
+    size: Size | Rectangle = Field(description="number of neurons")
+    rank: Size = Field(description="number of directions")
+    constraint: Literal["none", "column_norm", "qr"] = "none"
+    bias: bool = False
+    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
+
+
+class HomeostaticLayer(Entry):
+    """``R_i = r_i / (sigma^2 + (W r)_i / n)``."""
+
+    name: LayerName = Field(description="class name in the package")
+    family: Literal["homeostatic"] = Field(description="the family")
+    size: Size = Field(description="number of neurons")
+    sigma: Positive = 1.0
+    alpha: NotNegative = 0.1
+    leak: NotNegative = 0.0
+    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
+
+
+LayerEntry = Annotated[
+    Annotated[PolynomialLayer, Tag("<polynomial>")]
+    | Annotated[CoulombLayer, Tag("<coulomb>")]
+    | Annotated[SpectralLayer, Tag("<spectral>")]
+    | Annotated[HomeostaticLayer, Tag("<homeostatic>")],
+    Discriminator(_kind_of_layer),
+]
+
+
+class Activation(Entry):
+    """A pointwise step of a network."""
+
+    activation: str = Field(description="such as relu")
+
+
+class NetworkEntry(Entry):
+    """Layers in a row."""
+
+    name: LayerName = Field(description="class name in the package")
+    layers: Annotated[tuple[Name | Activation, ...], Strict(False), Field(min_length=1)] = Field(
+        description="names of layers, and activations"
+    )
+    symmetry: Literal["layerwise", "reynolds", "composite"] = "layerwise"
+
+
+class EmitEntry(Entry):
+    """How the package is written."""
+
+    dtype: Dtype = Field(default="float32", description="default dtype of the parameters")
+
+
+class Document(Entry):
+    """A whole spec."""
+
+    version: Version = Field(description="version of the spec language, 1")
+    package: PackageName = Field(description="name of the emitted Python package")
+    groups: dict[ActionName, GroupEntry] = Field(default={}, description="groups to reuse")
+    representations: dict[ActionName, NamedRepresentation] = Field(
+        default={}, description="representations by their images, for use in expressions"
+    )
+    layers: Annotated[
+        tuple[LayerEntry, ...], Strict(False), Field(min_length=1, max_length=MAX_LAYERS)
+    ] = Field(description="the layers of the package")
+    networks: Annotated[tuple[NetworkEntry, ...], Strict(False)] = Field(
+        default=(), description="networks of these layers"
+    )
+    emit: EmitEntry = Field(default=EmitEntry(), description="how the package is written")

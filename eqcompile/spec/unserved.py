@@ -1,0 +1,81 @@
+"""What the spec language knows and this version does not serve, refused where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from eqcompile.errors import Refusal, not_yet_served
+from eqcompile.spec.model import FAMILIES, FORMS, IMAGE_KEYS
+
+SERVED_FAMILIES = ("polynomial",)
+SERVED_FORMS = ("auto", "dense", "monomial")
+MATRIX_KEYS = ("matrices", "lie_algebra")
+
+
+def list_unserved(data: Mapping[str, Any]) -> list[Refusal]:
+    """List everything in the plain data of a spec that is not yet served.
+
+    The data may break any rule; what is not well-formed is left to those who say so. Groups are
+    left to their families.
+    """
+    found: list[Refusal] = []
+    for i, layer in enumerate(_list_of(data.get("layers"))):
+        if isinstance(layer, dict):
+            found += [refusal.move(("layers", i)) for refusal in _list_in_layer(layer)]
+    for name, entry in _mapping(data.get("representations")).items():
+        found += [r.move(("representations", name)) for r in _list_in_images(entry)]
+    if _list_of(data.get("networks")):
+        help = "build the layers, and chain them in torch.nn.Sequential"
+        found.append(not_yet_served("a network of layers", help, at=("networks",)))
+    return found
+
+
+def _list_in_layer(layer: Mapping[str, Any]) -> Iterator[Refusal]:
+    family = layer.get("family", "polynomial")
+    if family in FAMILIES and family not in SERVED_FAMILIES:
+        help = f"use family: {' or '.join(SERVED_FAMILIES)}"
+        yield not_yet_served(f"the layer family {family!r}", help, at=("family",))
+        return
+    for key in ("input", "output"):
+        for refusal in _list_in_images(layer.get(key)):
+            yield refusal.move((key,))
+    if _names_inputs(layer.get("input")):
+        help = "give one input; A + B puts two side by side"
+        yield not_yet_served("a layer with several inputs", help, at=("input",))
+    elif isinstance(_mapping(layer.get("channels")).get("in"), dict):
+        help = "give one number of channels"
+        yield not_yet_served("a layer with several inputs", help, at=("channels", "in"))
+    for i, degree in enumerate(_list_of(layer.get("degrees"))):
+        if isinstance(degree, dict):
+            help = "write total degrees, such as degrees: [1, 2]"
+            yield not_yet_served("a multidegree", help, at=("degrees", i))
+    if _list_of(layer.get("constraints")):
+        help = "leave constraints out"
+        yield not_yet_served("a further linear constraint", help, at=("constraints",))
+    if layer.get("parametrisation") == "eliminate":
+        help = "write parametrisation: orthonormal"
+        yield not_yet_served("the parametrisation 'eliminate'", help, at=("parametrisation",))
+    form = layer.get("form", "auto")
+    if form in FORMS and form not in SERVED_FORMS:
+        help = f"write form: {' or '.join(SERVED_FORMS)}"
+        yield not_yet_served(f"the form {form!r}", help, at=("form",))
+
+
+def _list_in_images(entry: object) -> Iterator[Refusal]:
+    for key in MATRIX_KEYS:
+        if key in _mapping(entry):
+            help = "write permutations or signed_permutations"
+            yield not_yet_served(f"an image given by {key}", help, at=(key,))
+
+
+def _names_inputs(entry: object) -> bool:
+    return isinstance(entry, dict) and bool(entry) and not set(entry) <= set(IMAGE_KEYS)
+
+
+def _list_of(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
