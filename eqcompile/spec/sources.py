@@ -109,7 +109,7 @@ def _check_plain(data: Mapping[str, Any]) -> None:
             text = f"values are nested more than {MAX_DEPTH} deep"
             raise _refuse_plain(at[:3], "too-deep", text, "name inner groups, and use the names")
         if isinstance(value, Mapping):
-            stack += [(entry, (*at, key)) for key, entry in reversed(value.items())]
+            stack += [(entry, (*at, key)) for key, entry in reversed(list(value.items()))]
             value = next((key for key in value if not _is_scalar(key)), None)
         elif isinstance(value, list | tuple):
             stack += [(value[i], (*at, i)) for i in reversed(range(len(value)))]
