@@ -134,7 +134,7 @@ def _check_network(
         place = places.get(i, at)
         if max(a, b) >= size:
             raise Refusal(
-                "range",
+                "vertex",
                 f"edge {a}-{b} needs {max(a, b) + 1} vertices, n is {size}",
                 f"write n: {least}",
                 place,

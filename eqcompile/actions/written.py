@@ -184,7 +184,8 @@ def _guess_points(values: Sequence[str | Sequence[int]], at: tuple[PathPart, ...
             largest = max([largest, *points])
     if largest < 0:
         text = "these permutations do not say on how many points they act"
-        raise Refusal("missing-key", text, "add n, the number of points", at)
+        help = "write lists of images, or name the last point, as in (0 1)(4)"
+        raise Refusal("points-unknown", text, help, at)
     return largest + 1
 
 
