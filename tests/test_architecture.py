@@ -19,7 +19,7 @@ MAX_LINES = 400
 
 # Imports go down this list only; siblings on one floor do not know each other.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "starter"),
+    ("errors", "version", "starter", "templating"),
     ("registry",),
     ("reading",),
     ("exact",),

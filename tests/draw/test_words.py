@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from eqcompile.draw.formula import Linear, Symmetric, Terms, collect, expand_expression
+from eqcompile.draw.scope import open_scope
 from eqcompile.draw.words import (
     describe_classes,
     list_terms,
     name_class,
-    open_scope,
     place_expression,
     rank_terms,
 )

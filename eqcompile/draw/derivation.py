@@ -1,0 +1,263 @@
+"""The derivation a person would write for one layer: from the polynomial to the chosen plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from eqcompile.draw.channels import explain_channels
+from eqcompile.draw.matrices import explain_matrix
+from eqcompile.draw.ordered import explain_ordered
+from eqcompile.draw.program import Proof, explain_forms, explain_plan, explain_proof
+from eqcompile.draw.sections import (
+    WIDTH,
+    Section,
+    cut_text,
+    glue,
+    write_paragraph,
+    write_sections,
+    write_table,
+)
+from eqcompile.draw.spelling import spell_count
+from eqcompile.draw.words import OrbitWords, describe_classes, join_classes
+from eqcompile.exact.signed import spell_cycles
+from eqcompile.plan.forms import Choice
+from eqcompile.solve.constraints import Equality, SlotMove, constrain
+from eqcompile.solve.layer import LayerSolution
+from eqcompile.solve.tying import Tying
+
+SHOWN_EQUALITIES = 4
+SHOWN_CLASSES = 24
+TERM_INDICES = "ijlmpqrstu"
+
+
+def explain_layer(
+    solution: LayerSolution, choice: Choice | None = None, proof: Proof | None = None
+) -> str:
+    """Write the derivation of a layer as plain text of at most 100 columns.
+
+    Args:
+        solution: The solved layer.
+        choice: Forms considered and the chosen plan, if there is one.
+        proof: What was proven, if it was.
+    """
+    problem = solution.problem
+    title = f"{problem.name}: {problem.group.name}, {problem.input.text} -> {problem.output.text}"
+    return write_sections(cut_text(title, WIDTH), derive_sections(solution, choice, proof))
+
+
+def derive_sections(
+    solution: LayerSolution, choice: Choice | None = None, proof: Proof | None = None
+) -> tuple[Section, ...]:
+    """Return the derivation section by section; the arguments are those of ``explain_layer``."""
+    sections = [
+        ("The layer polynomial", explain_polynomial(solution)),
+        ("The action", explain_action(solution)),
+        ("The constraints", explain_constraints(solution)),
+        ("The solution", explain_solution(solution)),
+        ("If x_i x_j and x_j x_i were stored apart", explain_ordered(solution)),
+        ("The channels", explain_channels(solution)),
+    ]
+    if choice is not None:
+        sections += [
+            ("The forms considered", explain_forms(choice)),
+            ("The plan", explain_plan(choice)),
+        ]
+    if proof is not None:
+        sections.append(("The proof", explain_proof(solution, proof)))
+    return tuple(Section(title, tuple(lines)) for title, lines in sections if lines)
+
+
+def explain_polynomial(solution: LayerSolution) -> list[str]:
+    """Write the most general polynomial and count its coefficients."""
+    problem = solution.problem
+    terms = " + ".join(_spell_degree(d) for d in problem.degrees)
+    lines = write_paragraph(
+        f"Input x in R^{problem.input.dim} (as {problem.input.text}), output y in "
+        f"R^{problem.output.dim} (as {problem.output.text}). The most general polynomial of "
+        f"{'degree' if len(problem.degrees) == 1 else 'degrees'} "
+        f"{', '.join(map(str, problem.degrees))} has one unknown coefficient, a slot, per output k "
+        "and monomial:"
+    )
+    lines += ["", *write_paragraph(f"y_k = {terms}", "  ", "    "), ""]
+    rows = []
+    for d in problem.degrees:
+        size, slots = solution.tying(d).ansatz.space.size, solution.tying(d).ansatz.slots
+        binomial = f"C({problem.input.dim + d - 1}, {d})" if d else ""
+        rows.append((str(d), f"{binomial} = {size}" if d else "1", str(slots)))
+    head = ("degree", "monomials", f"slots (x {problem.output.dim})")
+    lines += write_table(head, rows)
+    if max(problem.degrees) > 1:
+        lines += ["", *write_paragraph("Inputs commute, so x_i x_j = x_j x_i is counted once.")]
+    return lines
+
+
+def _spell_degree(degree: int) -> str:
+    """Write the terms of one degree: ``sum_{i<=j} w[k; i, j] x_i x_j``."""
+    if degree == 0:
+        return "w[k]"
+    letters = TERM_INDICES[:degree] if degree <= len(TERM_INDICES) else ""
+    if not letters:
+        return f"(terms of degree {degree})"
+    under = "<=".join(letters)
+    sub = f"sum_{under}" if degree == 1 else f"sum_{{{under}}}"
+    return f"{sub} w[k; {', '.join(letters)}] {' '.join(f'x_{i}' for i in letters)}"
+
+
+def explain_action(solution: LayerSolution) -> list[str]:
+    """Write each generator on inputs and outputs in cycle notation."""
+    problem = solution.problem
+    signed = not all(g.is_unsigned for r in (problem.input, problem.output) for g in r.images)
+    lines = write_paragraph(
+        f"{problem.group.name} is given by {spell_count(len(problem.group.labels), 'generator')}. "
+        "A cycle (0 1 2) sends e_0 to e_1, e_1 to e_2 and e_2 to e_0, so "
+        + glue("(g x)_{g i} = x_i")
+        + ("; -1 in a cycle means that e_1 arrives negated." if signed else ".")
+    )
+    rows = [
+        (
+            cut_text(label, 24),
+            cut_text(spell_cycles(problem.input.images[i]), 33),
+            cut_text(spell_cycles(problem.output.images[i]), 33),
+        )
+        for i, label in enumerate(problem.group.labels)
+    ]
+    return [*lines, "", *write_table(("generator", "inputs", "outputs"), rows, left=3)]
+
+
+def explain_constraints(solution: LayerSolution) -> list[str]:
+    """Compare coefficients, generator by generator, with the first equalities of each."""
+    problem = solution.problem
+    constraints = {d: constrain(solution.tying(d).ansatz) for d in problem.degrees}
+    signed = any(c.is_signed for c in constraints.values())
+    rule = "w[g k; g a] = s w[k; a]" if signed else "w[g k; g a] = w[k; a]"
+    where = (
+        ", where s is the sign with which g moves output k times that of monomial a"
+        if signed
+        else ""
+    )
+    lines = write_paragraph(
+        "Equivariance is f(g x) = g f(x). Comparing the coefficient of every monomial a in every "
+        f"output on both sides, a generator g demands{where}"
+    )
+    lines += ["", f"  {rule}", ""]
+    lines += write_paragraph("and it is enough to ask it of the generators:")
+    for degree in problem.degrees:
+        lines += ["", f"degree {degree}"]
+        for move in constraints[degree].moves:
+            lines += _spell_move(solution.tying(degree), move)
+    return lines
+
+
+def _spell_move(tying: Tying, move: SlotMove) -> list[str]:
+    ansatz = tying.ansatz
+    total = count_equalities(move)
+    cause = cut_text(move.cause, 24)
+    if not total:
+        return write_paragraph(f"{cause} fixes every slot and demands nothing", "  ")
+    words = []
+    for equality in islice(list_equalities(move), SHOWN_EQUALITIES + 1):
+        left, right = (ansatz.spell_slot(*slot) for slot in (equality.left, equality.right))
+        words.append(glue(f"{left} = {'' if equality.sign > 0 else '-'}{right}"))
+    more = ", ..." if len(words) > SHOWN_EQUALITIES else ""
+    listed = ", ".join(words[:SHOWN_EQUALITIES]) + more
+    unsigned = move.outputs.is_unsigned and move.monomials.is_unsigned
+    does = "moves" if unsigned else "moves or negates"
+    counted = f"{does} {total} of {spell_count(ansatz.slots, 'slot')}"
+    return write_paragraph(f"{cause} {counted}:", "  ") + write_paragraph(listed, "    ")
+
+
+def count_equalities(move: SlotMove) -> int:
+    """Count the slots a generator moves or negates."""
+    fixed = []
+    for g in (move.outputs, move.monomials):
+        still = g.perm == np.arange(g.n)
+        fixed.append((int((still & (g.signs > 0)).sum()), int((still & (g.signs < 0)).sum())))
+    (plus, minus), (more, less) = fixed
+    return move.outputs.n * move.monomials.n - plus * more - minus * less
+
+
+def list_equalities(move: SlotMove) -> Iterator[Equality]:
+    """Walk the equalities of one generator, leaving out those already said the other way round."""
+    images, signs = move.monomials.perm, move.monomials.signs
+    seen: set[tuple[int, int]] = set()
+    for k in range(move.outputs.n):
+        h, turn = int(move.outputs.perm[k]), int(move.outputs.signs[k])
+        says = (images != np.arange(len(images))) | (signs * turn < 0) | (h != k)
+        for a in np.flatnonzero(says).tolist():
+            left = (h, int(images[a]))
+            if left not in seen:
+                seen.add((k, a))
+                yield Equality(left, (k, a), int(signs[a]) * turn, move.cause)
+
+
+def explain_solution(solution: LayerSolution) -> list[str]:
+    """Name the classes of every degree as polynomials, and degree 1 as a matrix."""
+    lines = write_paragraph(
+        "Take slots as points and equalities as edges: each connected component is a class, one "
+        "free number; a component that meets its own negative is zero."
+    )
+    for degree in solution.problem.degrees:
+        tying = solution.tying(degree)
+        counts = [
+            spell_count(tying.classes, "class"),
+            *([spell_count(tying.zeros, "zero")] if tying.zeros else []),
+        ]
+        lines += [
+            "",
+            f"degree {degree}: {spell_count(tying.ansatz.slots, 'slot')}, {', '.join(counts)}",
+        ]
+        if not tying.classes:
+            lines.append("  nothing of this degree is equivariant")
+            continue
+        if degree == 1:
+            lines += ["", *explain_matrix(tying)]
+        lines += _spell_classes(tying)
+    return lines
+
+
+def _spell_classes(tying: Tying) -> list[str]:
+    """Write the polynomial of each orbit of outputs, one class per line."""
+    lines: list[str] = []
+    joined = join_classes(tying, describe_classes(tying, SHOWN_CLASSES))
+    for orbit in joined:
+        lines += ["", *_spell_orbit(orbit)]
+        if any("{k" in formula for _, formula in orbit.terms):
+            lines.append(f"  with indices modulo {tying.ansatz.output.dim}")
+    rest = tying.classes - sum(len(o.terms) + o.more for o in joined)
+    if rest:
+        other = (
+            f"and {spell_count(rest, 'class')} of other outputs (`eqcompile inspect` draws them)"
+        )
+        lines += ["", *write_paragraph(other, "  ")]
+    return lines
+
+
+def _spell_orbit(orbit: OrbitWords) -> list[str]:
+    head, _, where = orbit.head.partition(", ")
+    lead, gap = f"  {head} = ", " " * (len(head) + 3) + "+ "
+    lines: list[str] = []
+    for name, formula in orbit.terms:
+        term = _spell_term(name, formula)
+        indent = gap if lines else lead
+        wrapped = write_paragraph(term, " " * len(indent), "    ")
+        lines += [indent + wrapped[0].lstrip(), *wrapped[1:]]
+    if orbit.more:
+        lines.append(f"{gap}... ({orbit.more} more; `eqcompile inspect` draws them)")
+    if where:
+        lines.append(f"  for {where}")
+    if orbit.images:
+        named = ", ".join(f"y_{k}" for k in orbit.images)
+        others = named if len(orbit.images) <= 6 else f"the {len(orbit.images)} others of its orbit"
+        lines.append(f"  and the group carries this to {others}")
+    return lines
+
+
+def _spell_term(name: str, formula: str) -> str:
+    """Write a coefficient times a formula, a bare sum in parentheses."""
+    if formula == "1":
+        return name
+    is_sum = " + " in formula or " - " in formula or formula.startswith("-")
+    return f"{name} * ({formula})" if is_sum and " * " not in formula else f"{name} * {formula}"
