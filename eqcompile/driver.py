@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -13,8 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from eqcompile.emit.claims import ProvenLayer, hash_text
-from eqcompile.emit.package import render_package
+from eqcompile.draw.derivation import explain_layer
+from eqcompile.draw.program import explain_forms
+from eqcompile.draw.report import ReportedLayer, render_report
+from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
+from eqcompile.emit.package import Origin, render_package, template_root
+from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal, Refusals
 from eqcompile.layers.polynomial import resolve
@@ -24,8 +29,8 @@ from eqcompile.plan.proof import prove_plan
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
-from eqcompile.spec import Spec, load
-from eqcompile.version import TOOL
+from eqcompile.spec import Spec, load, read_files
+from eqcompile.version import TOOL, VERSION
 
 Source = Spec | Path | str | dict[str, Any]
 Progress = Callable[[str], None]
@@ -77,11 +82,22 @@ def solve(source: Source) -> dict[str, dict[int, Tying]]:
 def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> ProvenLayer:
     """Carry one layer from its problem to a proven plan. Each line is one stage."""
     solution = solve_layer(problem, progress=progress)
+    refuse_empty(solution)
     progress(f"{problem.name}: choosing a form")
     choice = choose(solution)
     progress(f"{problem.name}: proving")
     proofs = tuple(prove(block.tying) for block in solution.blocks)
     return ProvenLayer(solution, choice, proofs, prove_plan(solution, choice))
+
+
+def refuse_empty(solution: LayerSolution) -> None:
+    """Refuse a layer that has no parameter at any degree."""
+    if any(block.tying.classes for block in solution.parameter_blocks()):
+        return
+    problem = solution.problem
+    degrees = ", ".join(map(str, problem.degrees))
+    text = f"layer {problem.name} has no equivariant polynomial of degree {degrees}"
+    raise Refusal("no-classes", text, "add a degree, or change the input or output action")
 
 
 def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
@@ -106,8 +122,42 @@ def place_refusals(spec: Spec, path: tuple[str | int, ...]) -> Any:
 
 
 def render(compiled: Compiled) -> dict[str, str]:
-    """Render the files of a package, by relative path."""
-    return render_package(compiled.spec, compiled.layers, TOOL)
+    """Render the files of a package, by relative path; the same bytes every time."""
+    spec = compiled.spec
+    text = spec.source.source.text
+    claims = dump_json(state_claims(TOOL, spec.digest, text, read_files(spec), compiled.layers))
+    report = render_report(
+        spec.document.package,
+        text,
+        [ReportedLayer(layer.solution, layer.choice, layer) for layer in compiled.layers],
+        facts=(("made by", TOOL), ("spec", spec.digest), ("certificate", hash_text(claims))),
+        certificate=claims,
+    )
+    files = dict(
+        render_package(
+            spec.document.package,
+            [emit_layer(layer) for layer in compiled.layers],
+            certificate_json="",
+            report_html=report,
+            origin=Origin(VERSION, spec.digest, hash_text(claims)),
+        )
+    )
+    del files["certificate.json"]
+    return {**files, "certificate.json": seal(json.loads(claims), files)}
+
+
+def emit_layer(layer: ProvenLayer) -> EmittedLayer:
+    """Hand one proven layer to the emitter, with what it says of itself in words."""
+    choice = layer.choice
+    return EmittedLayer(
+        solution=layer.solution,
+        forward=choice.plan,
+        backward=choice.backward,
+        double=choice.double,
+        form=choice.form,
+        costs="\n".join(explain_forms(choice)),
+        explanation=explain_layer(layer.solution, choice, layer),
+    )
 
 
 def build(
@@ -128,7 +178,7 @@ def build(
     files = render(compiled)
     target = Path(out) / compiled.spec.document.package
     progress(f"writing {target}")
-    write_package(files, target, force=force)
+    write_package(sorted(files.items()), target, force=force)
     return target
 
 
@@ -139,7 +189,8 @@ def compile(source: Source) -> ModuleType:
     name of its own, so that two versions of one package can be used side by side.
     """
     spec = read(source)
-    key = hash_text(f"{TOOL}\n{spec.digest}\n{_hash_compiler()}")[:24]
+    files = dump_json(read_files(spec))
+    key = hash_text(f"{TOOL}\n{spec.digest}\n{files}\n{_hash_compiler()}")[:24]
     folder = _find_cache() / key
     target = folder / spec.document.package
     if not target.exists():
@@ -156,8 +207,6 @@ def _find_cache() -> Path:
 @cache
 def _hash_compiler() -> str:
     """Digest the compiler's own sources, so that a changed compiler builds anew."""
-    from eqcompile.emit.templates import template_root
-
     roots: Mapping[str, Path] = {"*.py": Path(__file__).parent, "*.jinja": template_root()}
     texts = [p.read_text() for pattern, root in roots.items() for p in sorted(root.rglob(pattern))]
     return hash_text("".join(texts))
