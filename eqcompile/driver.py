@@ -16,7 +16,7 @@ from typing import Any
 
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.program import explain_forms
-from eqcompile.draw.report import ReportedLayer, render_report
+from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
 from eqcompile.emit.package import Origin, render_package, template_root
 from eqcompile.emit.views import EmittedLayer
@@ -31,6 +31,8 @@ from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.spec import Spec, load, read_files
 from eqcompile.version import TOOL, VERSION
+
+Tying.draw_html = staticmethod(draw_html)
 
 Source = Spec | Path | str | dict[str, Any]
 Progress = Callable[[str], None]

@@ -154,7 +154,7 @@ def test_inspect_refuses_what_is_not_there(spec: Path) -> None:
 
 def test_why_prints_the_chain(spec: Path) -> None:
     assert call("inspect", spec, "--why", "w[0;1,2]", "w[1;0,2]")[0] == (
-        "w[1; 0, 2] = w[0; 1, 2]\n  w[1; 0, 2] =  w[0; 1, 2]   by swap\n"
+        "w[1; 0, 2] = w[0; 1, 2]\n  w[1; 0, 2] =  w[0; 1, 2]   by (0 1)\n"
     )
     assert "are not tied" in call("inspect", spec, "--why", "w[0;1,2]", "w[0;0,0]")[0]
     zero, _ = call("inspect", spec, "--layer", "Odd", "--why", "w[0;0,0,1]", "w[0;0,0,0]")

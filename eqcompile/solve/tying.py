@@ -7,9 +7,10 @@ n_out times larger, exists only where somebody asks for it row by row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -55,6 +56,14 @@ class Tying:
 
     ansatz: Ansatz
     orbits: tuple[OutputOrbit, ...]
+
+    # Set by the driver: diagrams stand on a floor above, and notebooks ask the class itself.
+    draw_html: ClassVar[Callable[[Tying], str] | None] = None
+
+    def _repr_html_(self) -> str | None:
+        """Return the diagram a notebook shows, once the drawing floor is loaded."""
+        draw = type(self).draw_html
+        return draw(self) if draw else None
 
     @cached_property
     def classes(self) -> int:
