@@ -45,7 +45,10 @@ class Diagnostic:
             # Tabs before the caret are kept, so that it stands under its word in any tab width.
             lead = "".join(c if c == "\t" else " " for c in shown[: first - 1])
             width = max(1, min(self.span.end_column - self.span.column, len(shown) + 1 - first))
-            lines += [gutter + shown, " " * (len(gutter) - 2) + "| " + lead + "^" * width]
+            lines += [
+                (gutter + shown).rstrip(),
+                " " * (len(gutter) - 2) + "| " + lead + "^" * width,
+            ]
         lines.append(f"     = help: {self.help}")
         return "\n".join(lines)
 

@@ -21,7 +21,9 @@ STRUCTURAL_RULES = frozenset(
     {
         "choice",
         "degree-or-degrees",
+        "duplicate-degree",
         "group-family",
+        "images-kind",
         "length",
         "missing-key",
         "name",
@@ -29,6 +31,7 @@ STRUCTURAL_RULES = frozenset(
         "type",
         "unknown-group",
         "unknown-key",
+        "unknown-layer-family",
     }
 )
 """Rules about the shape of a spec: what breaks one of them its JSON Schema refuses as well."""
@@ -52,10 +55,10 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 _LENGTHS = {
-    "too_short": ("min_length", "at least", "entries"),
-    "too_long": ("max_length", "at most", "entries"),
-    "string_too_short": ("min_length", "at least", "characters"),
-    "string_too_long": ("max_length", "at most", "characters"),
+    "too_short": ("min_length", "at least", ("entry", "entries")),
+    "too_long": ("max_length", "at most", ("entry", "entries")),
+    "string_too_short": ("min_length", "at least", ("character", "characters")),
+    "string_too_long": ("max_length", "at most", ("character", "characters")),
 }
 
 
@@ -221,7 +224,7 @@ def _spell(found: _Found, model: type[BaseModel]) -> Refusal:
     if kind in _LENGTHS:
         key, words, what = _LENGTHS[kind]
         size = len(found.value) if isinstance(found.value, str | list | tuple | dict) else 0
-        text = f"expected {words} {ctx[key]} {what}, found {size}"
+        text = f"expected {words} {ctx[key]} {what[ctx[key] != 1]}, found {size}"
         return Refusal("length", text, f"write {words} {ctx[key]}", at, on_key=found.on_key)
     text = re.sub(r"^(Value|Assertion) error,\s*", "", found.message)
     return Refusal("value", text, "see `eqcompile schema`", at, on_key=found.on_key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # Before any test imports numpy or torch: parallel workers must not each start a thread per core.
@@ -14,3 +15,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # The same examples on every run and no deadline: a slow machine is not a failure.
 settings.register_profile("eqcompile", derandomize=True, deadline=None, database=None)
 settings.load_profile("eqcompile")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten instead of compared."""
+    return bool(request.config.getoption("--update-golden"))

@@ -165,8 +165,6 @@ class _Parser:
         help_ = "write for example V + Sym(V, 2) or 3 V ** 2"
         if token.text == "-":
             help_ = "representations are added, not subtracted"
-        if token.text == "(":
-            help_ = f"what takes arguments is {', '.join(CALLS)}"
         return _refuse_at(token.start, token.end, f"{text}, {found}", help_)
 
     def _take(self, text: str) -> bool:
@@ -223,6 +221,11 @@ class _Parser:
         token = self.token
         if token.kind == "name" and token.text in CALLS:
             return self._parse_call(token)
+        if token.kind == "name" and self.tokens[self.position + 1].text == "(":
+            close = nearest(token.text, list(CALLS))
+            text = f"{shorten(token.text)!r} takes no arguments; what does: {', '.join(CALLS)}"
+            help_ = f"did you mean {close!r}?" if close else "put a * before the bracket"
+            raise _refuse_at(token.start, token.end, text, help_)
         if token.kind == "name" or (token.kind == "integer" and token.text == "1"):
             self.position += 1
             return Expression("name", (), 0, token.text, token.start, token.end)

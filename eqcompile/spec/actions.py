@@ -109,7 +109,7 @@ class ActionBuilder:
         images = {key: value for key, value in entry.items() if key != "of"}
         if group is None or not set(images) <= set(IMAGE_KEYS):
             return
-        built = self._build_images(images, group, at, f"the images of {name}")
+        built = self._build_images(images, group, at, f"the representation {name}")
         if built is not None:
             self._named[name] = group, replace(built, text=name)
 

@@ -125,7 +125,7 @@ def _list_repeated(data: Mapping[str, Any], located: Located) -> list[Refusal]:
                 continue
             at = (key, i, "name")
             if name in first:
-                line = located.span(Refusal("", "", "", first[name])).line
+                line = located.place(first[name]).line
                 text = f"a second {name!r}, the first is on line {line}"
                 found.append(Refusal("duplicate-name", text, "give each a name of its own", at))
             first.setdefault(name, at)

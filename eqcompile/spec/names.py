@@ -6,6 +6,7 @@ import builtins
 import keyword
 import re
 import sys
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -14,7 +15,8 @@ from eqcompile.actions.expressions import RESERVED
 from eqcompile.reading import refuse_value, shorten
 
 MAX_NAME = 64
-_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*$"
+# Without the look-ahead a Python validator of the schema would let a final newline pass.
+_PATTERN = r"^[A-Za-z][A-Za-z0-9_]*(?!\n)$"
 _SCHEMA = {"type": "string", "pattern": _PATTERN, "maxLength": MAX_NAME}
 
 # What an emitted package imports or is made of; a class of that name would hide it.
@@ -23,7 +25,7 @@ IMPORTED_PACKAGES = frozenset({"eqcompile", "torch", "triton"})
 
 
 def _check_name(name: str) -> str:
-    if not re.fullmatch(_PATTERN, name) or name.endswith("\n"):
+    if not re.fullmatch(_PATTERN, name):
         text = f"{shorten(name)!r} is no name: ASCII letters, digits and _, a letter first"
         raise refuse_value("name", text, f"write for example {_repair_name(name)!r}")
     if len(name) > MAX_NAME:
@@ -35,7 +37,8 @@ def _check_name(name: str) -> str:
 
 
 def _repair_name(name: str) -> str:
-    kept = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    kept = re.sub(r"[^A-Za-z0-9]+", "_", plain).strip("_")
     kept = kept.lstrip("0123456789_")
     return shorten(kept) if kept and not keyword.iskeyword(kept) else "Quad"
 
@@ -46,7 +49,7 @@ def _refuse_reserved(name: str, what: str) -> Exception:
 
 def _check_package(name: str) -> str:
     if name in IMPORTED_PACKAGES:
-        raise _refuse_reserved(name, "a package that the emitted code or its maker is")
+        raise _refuse_reserved(name, "a package that eqcompile or its output needs")
     if name in sys.stdlib_module_names:
         raise _refuse_reserved(name, "a module of the standard library")
     return name

@@ -150,6 +150,11 @@ class Located:
         """Give refusals of the value at ``at`` their places; the caller raises the result."""
         return SpecError(tuple(self._diagnose(refusal.move(at)) for refusal in refusals))
 
+    def place(self, at: Path) -> Span:
+        """Return where the value at a path stands."""
+        _, node = self.find(at)
+        return self.source.locate(node.start, node.end)
+
     def span(self, refusal: Refusal) -> Span:
         """Return where a refusal stands; what concerns the whole file stands at 1:1."""
         if not refusal.at:

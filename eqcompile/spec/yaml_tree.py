@@ -277,6 +277,10 @@ class _Builder:
         """Resolve a scalar by the core schema of YAML 1.2."""
         start, end = int(event.start_mark.index), int(event.end_mark.index)
         text = str(event.value)
+        if start == end:
+            # The scanner places what is left out at the next word, lines later.
+            before = self.source.text[max(0, start - 1000) : start]
+            start = end = start - len(before) + len(before.rstrip())
         quotes = 0 if event.style is None else 1
         raw = (
             self.source.text[start + quotes : end - quotes]
