@@ -155,9 +155,6 @@ class Environment:
             if value not in self.groups:
                 raise Refusals((_unknown_name(value, self.groups),))
             return self.groups[value]
-        if self.depth > MAX_DEPTH:
-            text = f"groups are written inside one another more than {MAX_DEPTH} deep"
-            raise Refusals((Refusal("too-deep", text, "name inner groups under `groups:`"),))
         family = GROUPS[find_family(value)]
         arguments = read_model(family.arguments, value)
         try:
@@ -173,6 +170,9 @@ class Environment:
         Raises:
             Refusals: Everything that is wrong with any of them.
         """
+        if self.depth >= MAX_DEPTH:
+            text = f"groups are written inside one another more than {MAX_DEPTH} deep"
+            raise Refusals((Refusal("too-deep", text, "name inner groups under `groups:`", at),))
         inner = replace(self, depth=self.depth + 1)
         built: list[Group] = []
         found: list[Refusal] = []

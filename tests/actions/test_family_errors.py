@@ -1,0 +1,458 @@
+"""Every mistake in a group entry: its rule, its place, its text and its remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from eqcompile.actions.sizes import MAX_ENTRIES, MAX_POINTS, check_extent, spell_count
+from eqcompile.errors import Refusal, Refusals
+from tests.actions.entries import Entry, build, edges, grid, pair, spell_entry
+
+FAMILIES = (
+    "symmetric, alternating, cyclic, dihedral, hyperoctahedral, trivial, grid, lattice, graph, "
+    "polyhedron, wreath, product, matrices, lie, lie_algebra, permutations, signed_permutations"
+)
+CYCLES = "write cycles such as (0 1 2)(3 4), or a list of images"
+
+
+def refuse(entry: Any) -> tuple[Refusal, ...]:
+    with pytest.raises(Refusals) as caught:
+        build(entry)
+    return caught.value.refusals
+
+
+def signed(*entries: tuple[list[int], list[int]]) -> Entry:
+    return {"signed_permutations": [{"perm": p, "signs": s} for p, s in entries]}
+
+
+GOLDEN: tuple[tuple[Entry, Refusal], ...] = (
+    (
+        {"symetric": 3},
+        Refusal(
+            "unknown-group",
+            f"unknown group 'symetric'; known: {FAMILIES}",
+            "did you mean 'symmetric'?",
+            ("symetric",),
+            on_key=True,
+        ),
+    ),
+    (
+        {"lee": "so", "n": 3},
+        Refusal(
+            "unknown-group",
+            f"unknown group 'lee'; known: {FAMILIES}",
+            "did you mean 'lie'?",
+            ("lee",),
+            on_key=True,
+        ),
+    ),
+    (
+        {"symmetric": 3, "cyclic": 3},
+        Refusal(
+            "group-family",
+            "a group names one family, this one names symmetric and cyclic",
+            "write one family, such as {cyclic: 4}",
+        ),
+    ),
+    (
+        {},
+        Refusal(
+            "group-family",
+            "a group names one family, this one names none",
+            "write one family, such as {cyclic: 4}",
+        ),
+    ),
+    (
+        {"symmetric": "any"},
+        Refusal(
+            "not-yet-served",
+            "a symmetric group of any size is not yet served",
+            "write the number of points",
+            ("symmetric",),
+        ),
+    ),
+    (
+        {"symmetric": 0},
+        Refusal("range", "expected at least 1, found 0", "write at least 1", ("symmetric",)),
+    ),
+    (
+        {"symmetric": True},
+        Refusal(
+            "type", "expected a whole number, found true", "write a whole number", ("symmetric",)
+        ),
+    ),
+    *(
+        (
+            {family: 10**12},
+            Refusal(
+                "too-large",
+                "a group acts on at most 5000 points, this one on 1000000000000",
+                "use a smaller size",
+                (family,),
+            ),
+        )
+        for family in (
+            "symmetric",
+            "alternating",
+            "cyclic",
+            "dihedral",
+            "hyperoctahedral",
+            "trivial",
+        )
+    ),
+    (
+        {"wreath": [{"symmetric": 5000}, {"symmetric": 5000}]},
+        Refusal(
+            "too-large",
+            "a group acts on at most 5000 points, this one on 25000000",
+            "use a smaller size",
+            ("wreath",),
+        ),
+    ),
+    (
+        pair("product", *[{"cyclic": 5000}] * 9),
+        Refusal(
+            "too-large",
+            "a group acts on at most 5000 points, this one on about 10^33",
+            "use a smaller size",
+            ("product", "factors"),
+        ),
+    ),
+    (
+        pair("union", *[{"trivial": 1}] * 4000),
+        Refusal(
+            "too-large",
+            "4000 generators on 4000 points are too many: at most 1250 on so many points",
+            "use fewer generators",
+            ("product", "factors"),
+        ),
+    ),
+    (
+        {"wreath": [3, {"cyclic": 2}]},
+        Refusal(
+            "type",
+            "expected the name of a group or a mapping, found 3",
+            "write a name or one family, such as {cyclic: 4}",
+            ("wreath", 0),
+        ),
+    ),
+    (
+        grid(2, 3, "D4"),
+        Refusal(
+            "not-square",
+            "D4 needs a square grid, this one is 2x3",
+            "use symmetry: flips or translations, or a square size",
+            ("grid", "size"),
+        ),
+    ),
+    (
+        grid(100, 100, "C4"),
+        Refusal(
+            "too-large",
+            "a group acts on at most 5000 points, this one on 10000",
+            "use a smaller size",
+            ("grid", "size"),
+        ),
+    ),
+    (
+        edges([0, 1], symmetry="fibration"),
+        Refusal(
+            "not-yet-served",
+            "the fibration symmetry of a graph is not yet served",
+            "use symmetry: automorphisms",
+            ("graph", "symmetry"),
+        ),
+    ),
+    (
+        {"graph": {}},
+        Refusal(
+            "graph-source", "a graph has edges or a file, one of them", "give edges", ("graph",)
+        ),
+    ),
+    (
+        edges(),
+        Refusal("graph-source", "a graph without vertices", "give edges or n", ("graph",)),
+    ),
+    (
+        edges([0, 1], [2, 0], [1, 0]),
+        Refusal(
+            "edge-repeated",
+            "edge 1-0 is listed twice",
+            "list it once, or write directed: true",
+            ("graph", "edges", 2),
+        ),
+    ),
+    (
+        edges([0, 1], [0, 1], directed=True),
+        Refusal("edge-repeated", "edge 0-1 is listed twice", "list it once", ("graph", "edges", 1)),
+    ),
+    (
+        edges([0, 7], n=4),
+        Refusal("vertex", "edge 0-7 needs 8 vertices, n is 4", "write n: 8", ("graph", "edges", 0)),
+    ),
+    (
+        edges([0, 10**9]),
+        Refusal(
+            "too-large",
+            "automorphisms are searched for up to 1000 vertices, this graph has 1000000001",
+            "give generators under permutations: instead",
+            ("graph",),
+        ),
+    ),
+    (
+        {"permutations": [3]},
+        Refusal(
+            "type",
+            "expected cycles or a list of images, found 3",
+            CYCLES,
+            ("permutations", 0),
+        ),
+    ),
+    (
+        {"permutations": [[0, True]]},
+        Refusal(
+            "type",
+            "expected a list of whole numbers, found true in it",
+            "write whole numbers",
+            ("permutations", 0),
+        ),
+    ),
+    (
+        {"permutations": ["()"]},
+        Refusal(
+            "points-unknown",
+            "these permutations do not say on how many points they act",
+            "write lists of images, or name the last point, as in (0 1)(4)",
+            ("permutations",),
+        ),
+    ),
+    (
+        {"permutations": ["(0 1"], "n": 2},
+        Refusal("cycle-notation", "a cycle is not closed", CYCLES, ("permutations", 0)),
+    ),
+    (
+        {"permutations": [" "], "n": 2},
+        Refusal("cycle-notation", "no cycle; the identity is ()", CYCLES, ("permutations", 0)),
+    ),
+    (
+        {"permutations": ["(0 x)"], "n": 2},
+        Refusal("cycle-notation", "unexpected 'x' in cycles", CYCLES, ("permutations", 0), (3, 4)),
+    ),
+    (
+        {"permutations": ["(0 -1)"], "n": 2},
+        Refusal("cycle-notation", "unexpected '-' in cycles", CYCLES, ("permutations", 0), (3, 4)),
+    ),
+    (
+        {"permutations": ["(0 (1))"]},
+        Refusal("cycle-notation", "unexpected '(' in cycles", CYCLES, ("permutations", 0), (3, 4)),
+    ),
+    (
+        {"permutations": ["0 1"]},
+        Refusal("cycle-notation", "unexpected '0' in cycles", CYCLES, ("permutations", 0), (0, 1)),
+    ),
+    (
+        {"permutations": ["(0 \u0663)"]},
+        Refusal(
+            "cycle-notation", "unexpected '\u0663' in cycles", CYCLES, ("permutations", 0), (3, 4)
+        ),
+    ),
+    (
+        {"permutations": ["(0 1)(1 2)"]},
+        Refusal(
+            "not-a-permutation",
+            "point 1 comes twice",
+            "write each point once",
+            ("permutations", 0),
+            (6, 7),
+        ),
+    ),
+    (
+        {"permutations": ["(0 1)", "(0 12)"], "n": 3},
+        Refusal(
+            "not-a-permutation",
+            "point 12 is not below n = 3",
+            "points are 0 to 2",
+            ("permutations", 1),
+            (3, 5),
+        ),
+    ),
+    (
+        {"permutations": ["(0 4999999)"]},
+        Refusal(
+            "too-large",
+            "a group acts on at most 5000 points, this one on 5000000",
+            "use a smaller size",
+            ("permutations",),
+        ),
+    ),
+    (
+        {"permutations": [[1, 0], [0, 1, 2]]},
+        Refusal(
+            "size-mismatch",
+            "a list of 3 images, the permutations act on 2 points",
+            "list 2 images",
+            ("permutations", 1),
+        ),
+    ),
+    (
+        {"permutations": [[0, 2, 1], [0, 2, 2]]},
+        Refusal(
+            "not-a-permutation",
+            "point 2 comes twice",
+            "write each point once",
+            ("permutations", 1, 2),
+        ),
+    ),
+    (
+        {"permutations": [[0, -1]]},
+        Refusal(
+            "not-a-permutation",
+            "point -1 is not in 0..1",
+            "points are 0 to 1",
+            ("permutations", 0, 1),
+        ),
+    ),
+    (
+        signed(([1, 0], [1, 2])),
+        Refusal(
+            "not-a-sign",
+            "a sign is 1 or -1, this one is 2",
+            "write 1 or -1",
+            ("signed_permutations", 0, "signs", 1),
+        ),
+    ),
+    (
+        signed(([1, 0], [1])),
+        Refusal(
+            "size-mismatch",
+            "1 signs for 2 images",
+            "list 2 signs",
+            ("signed_permutations", 0, "signs"),
+        ),
+    ),
+    (
+        signed(([1, 0], [1, 1]), ([0, 0], [1, 1])),
+        Refusal(
+            "not-a-permutation",
+            "point 0 comes twice",
+            "write each point once",
+            ("signed_permutations", 1, "perm", 1),
+        ),
+    ),
+    (
+        {"matrices": [[[1, 0], [0, 1]]]},
+        Refusal(
+            "not-yet-served",
+            "a group given by matrices is not yet served",
+            "use permutations or signed_permutations",
+            ("matrices",),
+        ),
+    ),
+    (
+        {"lie": "so", "n": 3},
+        Refusal(
+            "not-yet-served",
+            "the Lie group so(3) is not yet served",
+            "use permutations or signed_permutations",
+            ("lie",),
+        ),
+    ),
+    (
+        {"matrices": [], "lie_algebra": []},
+        Refusal(
+            "not-yet-served",
+            "a group given by a Lie algebra is not yet served",
+            "use permutations or signed_permutations",
+            ("lie_algebra",),
+        ),
+    ),
+)
+
+
+# What the reader of values says in its own words: rule and place.
+READ: tuple[tuple[Entry, str, tuple[str | int, ...]], ...] = (
+    ({"cyclic": 2.0}, "type", ("cyclic",)),
+    ({"cyclic": True}, "type", ("cyclic",)),
+    ({"trivial": 0}, "range", ("trivial",)),
+    ({"dihedral": 4, "size": 3}, "unknown-key", ("size",)),
+    ({"wreath": [{"cyclic": 2}]}, "length", ("wreath",)),
+    ({"wreath": ["Bord", {"cyclic": 2}]}, "unknown-name", ("wreath", 0)),
+    ({"product": {"factors": [{"cyclic": 2}]}}, "missing-key", ("product",)),
+    (pair("unoin", {"cyclic": 2}), "choice", ("product", "on")),
+    (pair("union"), "length", ("product", "factors")),
+    ({"grid": {"size": [3, 0], "symmetry": "flips"}}, "range", ("grid", "size", 1)),
+    ({"lattice": "D2Q8"}, "choice", ("lattice",)),
+    ({"polyhedron": {"kind": "cube", "on": 3}}, "choice", ("polyhedron", "on")),
+    (
+        {"polyhedron": {"kind": "cube", "on": "faces", "rotations": 1}},
+        "type",
+        ("polyhedron", "rotations"),
+    ),
+    (edges([0, 1, 2]), "length", ("graph", "edges", 0)),
+    (edges([0, -1]), "range", ("graph", "edges", 0, 1)),
+    ({"permutations": []}, "length", ("permutations",)),
+    (
+        {"signed_permutations": [{"perm": [0]}]},
+        "missing-key",
+        ("signed_permutations", 0),
+    ),
+    ({"lie": "e8", "n": 8}, "choice", ("lie",)),
+)
+
+
+@pytest.mark.parametrize(("entry", "rule", "at"), READ, ids=spell_entry)
+def test_a_value_of_the_wrong_kind_is_named_with_its_place(
+    entry: Entry, rule: str, at: tuple[str | int, ...]
+) -> None:
+    (refusal,) = refuse(entry)
+    assert (refusal.rule, refusal.at) == (rule, at)
+    assert refusal.text
+    assert refusal.help
+
+
+@pytest.mark.parametrize(("entry", "refusal"), GOLDEN, ids=spell_entry)
+def test_a_mistake_is_named_with_its_place_and_remedy(entry: Entry, refusal: Refusal) -> None:
+    assert refuse(entry) == (refusal,)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    entry = {"wreath": [{"symmetric": 0}, {"permutations": ["(0 0)", [0, 0], "(1)"], "n": 2}]}
+    assert [r.at for r in refuse(entry)] == [
+        ("wreath", 0, "symmetric"),
+        ("wreath", 1, "permutations", 0),
+        ("wreath", 1, "permutations", 1, 1),
+    ]
+
+
+def test_groups_inside_groups_end_somewhere() -> None:
+    entry: Entry = {"cyclic": 1}
+    for _ in range(64):
+        entry = {"wreath": [{"cyclic": 1}, entry]}
+    assert build(entry).dim == 1
+    for _ in range(200):
+        entry = {"wreath": [{"cyclic": 1}, entry]}
+    (refusal,) = refuse(entry)
+    assert refusal.rule == "too-deep"
+    assert refusal.text == "groups are written inside one another more than 64 deep"
+    assert refusal.at == ("wreath", 1) * 64 + ("wreath",)
+
+
+def test_a_separator_may_be_a_comma() -> None:
+    assert build({"permutations": ["(0, 1,2) (3 4)"]}).labels == ("(0 1 2)(3 4)",)
+
+
+def test_sizes_up_to_the_limit_are_served() -> None:
+    check_extent(MAX_POINTS, MAX_ENTRIES // MAX_POINTS)
+    assert build({"cyclic": MAX_POINTS}).dim == MAX_POINTS
+    with pytest.raises(Refusal, match="too many: at most 1000 on so many points"):
+        check_extent(MAX_POINTS, MAX_ENTRIES // MAX_POINTS + 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(7, "7"), (10**14, "1" + "0" * 14), (10**40, "about 10^40")]
+)
+def test_long_numbers_are_written_short(count: int, text: str) -> None:
+    assert spell_count(count) == text
+    assert spell_count(10**5000) == "about 10^4999"
