@@ -14,13 +14,13 @@ A spec is a path, a YAML text or a dict.
 
 from eqcompile.driver import build as build
 from eqcompile.driver import compile as compile
-from eqcompile.driver import load as load
 from eqcompile.driver import solve as solve
 from eqcompile.errors import CertificateError as CertificateError
 from eqcompile.errors import EqcompileError as EqcompileError
 from eqcompile.errors import SpecError as SpecError
 from eqcompile.solve.tying import Tying as Tying
 from eqcompile.spec import Spec as Spec
+from eqcompile.spec import load as load
 from eqcompile.version import VERSION as __version__
 
 __all__ = [

@@ -13,7 +13,8 @@ import typer
 
 from eqcompile import driver, views
 from eqcompile.console import format_table, note, say, show_progress, speak_errors
-from eqcompile.errors import Refusal, SpecError, not_yet_served
+from eqcompile.errors import Diagnostic, Refusal, SpecError, not_yet_served
+from eqcompile.spec import Spec, load
 from eqcompile.version import TOOL
 
 app = typer.Typer(
@@ -112,12 +113,13 @@ def build(
         say(json.dumps({"packages": rows}, indent=1) if as_json else _spell_built(built))
 
 
-def _load_all(specs: Sequence[Path]) -> list[driver.Spec]:
+def _load_all(specs: Sequence[Path]) -> list[Spec]:
     """Load every spec; the errors of all of them are shown together."""
-    loaded, errors = [], []
+    loaded: list[Spec] = []
+    errors: list[Diagnostic] = []
     for path in specs:
         try:
-            loaded.append(driver.load(path))
+            loaded.append(load(path))
         except SpecError as error:
             errors.extend(error.diagnostics)
     if errors:
@@ -125,9 +127,9 @@ def _load_all(specs: Sequence[Path]) -> list[driver.Spec]:
     return loaded
 
 
-def _refuse_shared_names(loaded: Sequence[driver.Spec]) -> None:
+def _refuse_shared_names(loaded: Sequence[Spec]) -> None:
     """Refuse two specs that would write one package."""
-    seen: dict[str, driver.Spec] = {}
+    seen: dict[str, Spec] = {}
     for spec in loaded:
         name = spec.document.package
         if name in seen:
@@ -144,7 +146,7 @@ def _build_side_by_side(specs: Sequence[Path], out: Path, force: bool) -> list[P
         show_progress() as progress,
     ):
         jobs = [pool.submit(driver.build, path, out, force=force) for path in specs]
-        built = []
+        built: list[Path] = []
         for path, job in zip(specs, jobs, strict=True):
             progress(f"building {path} ({len(built)} of {len(specs)} done)")
             built.append(job.result())

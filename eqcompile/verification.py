@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from eqcompile.actions.group import Representation
-from eqcompile.driver import Progress, compile_spec, keep_quiet, load, render
+from eqcompile.driver import Progress, compile_spec, keep_quiet, render
 from eqcompile.emit.claims import FORMAT, dump_json, hash_text
 from eqcompile.errors import CertificateError, SpecError
 from eqcompile.exact.signed import IntArray, SignedPermutation
@@ -27,6 +27,7 @@ from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.solver import walk_outputs
 from eqcompile.solve.tying import OutputOrbit, Tying
+from eqcompile.spec import load
 from eqcompile.version import TOOL
 
 CERTIFICATE = "certificate.json"
