@@ -73,7 +73,10 @@ def derive_sections(
 def explain_polynomial(solution: LayerSolution) -> list[str]:
     """Write the most general polynomial and count its coefficients."""
     problem = solution.problem
-    terms = " + ".join(_spell_degree(d) for d in problem.degrees)
+    # A term stays on one line while it fits.
+    terms = " + ".join(
+        glue(t) if len(t) < WIDTH - 10 else t for t in map(_spell_degree, problem.degrees)
+    )
     lines = write_paragraph(
         f"Input x in R^{problem.input.dim} (as {problem.input.text}), output y in "
         f"R^{problem.output.dim} (as {problem.output.text}). The most general polynomial of "
@@ -134,16 +137,16 @@ def explain_constraints(solution: LayerSolution) -> list[str]:
     signed = any(c.is_signed for c in constraints.values())
     rule = "w[g k; g a] = s w[k; a]" if signed else "w[g k; g a] = w[k; a]"
     where = (
-        ", where s is the sign with which g moves output k times that of monomial a"
+        "where s is the sign with which g moves output k times that of monomial a, "
         if signed
         else ""
     )
     lines = write_paragraph(
         "Equivariance is f(g x) = g f(x). Comparing the coefficient of every monomial a in every "
-        f"output on both sides, a generator g demands{where}"
+        "output on both sides, a generator g demands"
     )
     lines += ["", f"  {rule}", ""]
-    lines += write_paragraph("and it is enough to ask it of the generators:")
+    lines += write_paragraph(f"{where}and it is enough to ask it of the generators:")
     for degree in problem.degrees:
         lines += ["", f"degree {degree}"]
         for move in constraints[degree].moves:
@@ -182,15 +185,15 @@ def count_equalities(move: SlotMove) -> int:
 def list_equalities(move: SlotMove) -> Iterator[Equality]:
     """Walk the equalities of one generator, leaving out those already said the other way round."""
     images, signs = move.monomials.perm, move.monomials.signs
-    seen: set[tuple[int, int]] = set()
+    seen: set[tuple[tuple[int, int], tuple[int, int], int]] = set()
     for k in range(move.outputs.n):
         h, turn = int(move.outputs.perm[k]), int(move.outputs.signs[k])
         says = (images != np.arange(len(images))) | (signs * turn < 0) | (h != k)
         for a in np.flatnonzero(says).tolist():
-            left = (h, int(images[a]))
-            if left not in seen:
-                seen.add((k, a))
-                yield Equality(left, (k, a), int(signs[a]) * turn, move.cause)
+            left, sign = (h, int(images[a])), int(signs[a]) * turn
+            if (left, (k, a), sign) not in seen:
+                seen.add(((k, a), left, sign))
+                yield Equality(left, (k, a), sign, move.cause)
 
 
 def explain_solution(solution: LayerSolution) -> list[str]:

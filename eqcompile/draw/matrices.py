@@ -29,6 +29,8 @@ def explain_matrix(tying: Tying) -> list[str]:
     ansatz = tying.ansatz
     if ansatz.slots > MATRIX_SLOTS or not ansatz.slots:
         return []
+    if not tying.classes:
+        return ["  W = 0"]
     labels, signs = tying.table()
     fits = max(labels.shape) <= PRINTED_SIDE
     if tying.classes > PRINTED_MATRICES:

@@ -129,23 +129,23 @@ def _draw_matrix(picture: Picture, key: str, colours: tuple[str, ...]) -> Piece:
     """Draw one row per output, one column per input."""
     side, columns = _choose_side(len(picture.columns)), len(picture.columns)
     gutter = max(len(caption(b)) for b in picture.blocks) * LETTER_WIDTH + 8
-    labels = ""
-    if picture.layout == "matrix" and side >= 20:
+    labels, top = "", LINE if picture.layout == "matrix" else 0
+    if top and side >= 20:
         heads = [(gutter + side * i + side // 2, LINE - 6, f"x_{i}") for i in range(columns)]
         labels += _draw_words(heads, size=10, anchor="middle")
     rows = [
-        (gutter - 8, LINE + side * r + side // 2 + 4, caption(b))
+        (gutter - 8, top + side * r + side // 2 + 4, caption(b))
         for r, b in enumerate(picture.blocks)
     ]
     labels += _draw_words(rows, size=11, anchor="end")
     cells = ""
     for r, block in enumerate(picture.blocks):
         placed = [
-            Cell(gutter + side * i, LINE + side * r, side, side, tuple(m), c, s)
+            Cell(gutter + side * i, top + side * r, side, side, tuple(m), c, s)
             for i, (m, c, s) in enumerate(_walk(picture, block))
         ]
         cells += _draw_cells(picture, block, placed, key, colours)
-    width, height = gutter + side * columns, LINE + side * len(picture.blocks)
+    width, height = gutter + side * columns, top + side * len(picture.blocks)
     return Piece(width, height, labels + cells)
 
 

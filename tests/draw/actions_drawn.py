@@ -85,7 +85,9 @@ def act(group: Group) -> Representation:
 
 def fix(group: Group, dim: int = 1) -> Representation:
     return Representation(
-        f"{dim} 1", dim, tuple(SignedPermutation.identity(dim) for _ in group.labels)
+        "1" if dim == 1 else "1" if dim == 1 else f"{dim} 1",
+        dim,
+        tuple(SignedPermutation.identity(dim) for _ in group.labels),
     )
 
 
