@@ -7,8 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -21,7 +20,7 @@ from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state
 from eqcompile.emit.package import Origin, render_package, template_root
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
-from eqcompile.errors import Refusal, Refusals
+from eqcompile.errors import Refusal
 from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.forms import choose
@@ -103,30 +102,27 @@ def refuse_empty(solution: LayerSolution) -> None:
 
 
 def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
-    """Compile every layer of a spec; nothing is written."""
+    """Compile every layer of a spec; nothing is written.
+
+    Raises:
+        SpecError: Layers that cannot be served, each at its place, all at once.
+    """
     spec = read(source)
-    layers = []
+    layers, refused = [], []
     for index, problem in enumerate(resolve(spec)):
-        with place_refusals(spec, ("layers", index)):
+        try:
             layers.append(compile_layer(problem, progress))
+        except Refusal as refusal:
+            refused.append(replace(refusal, at=("layers", index, "name")))
+    if refused:
+        raise spec.source.locate(refused)
     return Compiled(spec, tuple(layers))
-
-
-@contextmanager
-def place_refusals(spec: Spec, path: tuple[str | int, ...]) -> Any:
-    """Give refusals that know no file the place of what was asked."""
-    try:
-        yield
-    except Refusals as found:
-        raise spec.source.locate(found.refusals, path) from None
-    except Refusal as refusal:
-        raise spec.source.locate((refusal,), path) from None
 
 
 def render(compiled: Compiled) -> dict[str, str]:
     """Render the files of a package, by relative path; the same bytes every time."""
     spec = compiled.spec
-    text = spec.source.source.text
+    text = spec.source.text
     claims = dump_json(state_claims(TOOL, spec.digest, text, read_files(spec), compiled.layers))
     report = render_report(
         spec.document.package,

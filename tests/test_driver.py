@@ -53,7 +53,7 @@ def test_a_spec_is_a_path_a_text_or_a_dict(tmp_path: Path) -> None:
 def test_a_layer_without_any_class_is_refused(tmp_path: Path) -> None:
     text = SPEC.replace("degrees: [1, 3]", "degrees: [2]")
     assert eqcompile.solve(text)["Odd"][2].classes == 0
-    with pytest.raises(SpecError, match=r"<text>:10:5: error\[no-classes\]: layer Odd has no"):
+    with pytest.raises(SpecError, match=r"<text>:10:11: error\[no-classes\]: layer Odd has no"):
         eqcompile.build(text, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
