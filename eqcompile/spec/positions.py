@@ -148,7 +148,9 @@ class Located:
 
     def locate(self, refusals: Iterable[Refusal], at: Path = ()) -> SpecError:
         """Give refusals of the value at ``at`` their places; the caller raises the result."""
-        return SpecError(tuple(self._diagnose(refusal.move(at)) for refusal in refusals))
+        # Two places that alias one value are one error.
+        found = dict.fromkeys(self._diagnose(refusal.move(at)) for refusal in refusals)
+        return SpecError(tuple(found))
 
     def place(self, at: Path) -> Span:
         """Return where the value at a path stands."""

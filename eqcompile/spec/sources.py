@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,9 @@ def _render_flow(value: Any) -> str:
         return repr(int(value)) if abs(value) < 10**18 else "1" + "0" * 18
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan"
-    return json.dumps(value, ensure_ascii=False)
+    spelled = json.dumps(value, ensure_ascii=False)
+    # YAML would take these for ends of lines, or drop them.
+    return re.sub("[\x85\u2028\u2029\ufeff]", lambda c: f"\\u{ord(c.group()):04x}", spelled)
 
 
 def _render_key(key: object) -> str:

@@ -33,6 +33,7 @@ MAX_VALUES = 1_000_000
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_MARK = re.compile(r"&\S+\s+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, Scalar] = {
@@ -281,6 +282,9 @@ class _Builder:
             # The scanner places what is left out at the next word, lines later.
             before = self.source.text[max(0, start - 1000) : start]
             start = end = start - len(before) + len(before.rstrip())
+        if event.anchor is not None:
+            mark = _MARK.match(self.source.text, start)
+            start += len(mark.group()) if mark else 0
         quotes = 0 if event.style is None else 1
         raw = (
             self.source.text[start + quotes : end - quotes]

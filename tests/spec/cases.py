@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.protocols import Validator
-from jsonschema.validators import extend
+import jsonschema
 
 from eqcompile.errors import SpecError
 from eqcompile.spec import load
@@ -19,13 +18,14 @@ WRONG = tuple(sorted((HERE / "errors").glob("*.yaml")))
 
 
 @cache
-def make_validator() -> Validator:
+def make_validator() -> Any:
     """Return a validator that, like YAML, tells 2.0 from an integer."""
-    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+    draft: Any = jsonschema.Draft202012Validator
+    checker = draft.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    kind = extend(Draft202012Validator, type_checker=checker)
-    return kind(json_schema())
+    validators: Any = jsonschema.validators
+    return validators.extend(draft, type_checker=checker)(json_schema())
 
 
 def list_rules(source: Path | str) -> list[str]:

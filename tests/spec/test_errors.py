@@ -69,7 +69,7 @@ def list_raised() -> Iterator[str]:
 
 
 def list_named(call: ast.Call) -> Iterator[str]:
-    name = getattr(call.func, "attr", None) or getattr(call.func, "id", "")
+    name = str(getattr(call.func, "attr", None) or getattr(call.func, "id", ""))
     if name == "Registry":
         yield f"unknown-{ast.literal_eval(call.args[0])}"
     position = RULE_ARGUMENT.get(name)
