@@ -23,7 +23,7 @@ from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
 from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import LayerProblem
-from eqcompile.plan.forms import choose
+from eqcompile.plan.forms import choose, refuse_large
 from eqcompile.plan.proof import prove_plan
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
@@ -82,6 +82,7 @@ def solve(source: Source) -> dict[str, dict[int, Tying]]:
 
 def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> ProvenLayer:
     """Carry one layer from its problem to a proven plan. Each line is one stage."""
+    refuse_large(problem)
     solution = solve_layer(problem, progress=progress)
     refuse_empty(solution)
     progress(f"{problem.name}: choosing a form")

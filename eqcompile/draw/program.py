@@ -41,12 +41,12 @@ def explain_forms(choice: Choice) -> list[str]:
     head = ("form", "", "products", "streamed", "gathered", "launches", "estimate")
     lines = write_paragraph(
         f"Cost of one training step (forward and backward) at batch {NOMINAL_BATCH} by the fixed "
-        f"model of {CPU.name}; `eqcompile bench` measures instead."
+        f"model of {CPU.name}."
     )
     lines += ["", *write_table(head, rows, left=2), ""]
     for cost in choice.costs:
         if cost.refused:
-            lines += write_paragraph(f"{cost.form}: {cost.refused}.")
+            lines += write_paragraph(f"{cost.refused}: too large to emit.")
     why = "asked for by the spec" if choice.asked else "the cheapest"
     summary = SUMMARIES.get(choice.form, "")
     return lines + write_paragraph(f"Chosen: {choice.form}, {why}: {summary}.")

@@ -9,7 +9,7 @@ from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.cost import CPU, NOMINAL_BATCH, Cost, estimate_cost
 from eqcompile.plan.differentiate import differentiate
 from eqcompile.plan.ir import Plan
-from eqcompile.plan.lowering import FORMS, count_slots, lower
+from eqcompile.plan.lowering import FORMS, count_expanded, lower
 from eqcompile.solve.layer import LayerSolution
 
 EXPANDED_SLOTS = 2**22
@@ -82,12 +82,12 @@ def choose(solution: LayerSolution) -> Choice:
         Refusal: The form, or every form, needs tables beyond ``EXPANDED_SLOTS``.
     """
     problem = solution.problem
+    too_large = refuse_large(problem)
     plans: dict[str, Plan] = {}
     costs = []
     for form in FORMS:
-        slots = max(count_slots(b.tying, form) for b in solution.parameter_blocks())
-        if slots > EXPANDED_SLOTS:
-            costs.append(FormCost(form, None, None, f"needs {slots} expanded weights per channel"))
+        if form in too_large:
+            costs.append(FormCost(form, None, None, too_large[form]))
             continue
         plans[form] = lower(solution, form)
         forward = estimate_cost(plans[form], count_channels(problem))
@@ -96,17 +96,29 @@ def choose(solution: LayerSolution) -> Choice:
     asked = problem.form != "auto"
     # min() keeps the first of equals, and FORMS is ordered, so ties do not depend on anything else.
     form = problem.form if asked else min(costs, key=lambda c: c.seconds).form
-    if form not in plans:
-        raise _too_large(problem, costs)
     backward_plan = differentiate(plans[form], "grad_")
     double = differentiate(backward_plan, "hat_")
     return Choice(form, plans[form], backward_plan, double, tuple(costs), asked)
 
 
-def _too_large(problem: LayerProblem, costs: list[FormCost]) -> Refusal:
-    reasons = "; ".join(f"{c.form} {c.refused}" for c in costs if c.refused)
-    return Refusal(
-        "too-large",
-        f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS}",
-        "lower the degree, or use mixing: channelwise, which needs no products across channels",
-    )
+def refuse_large(problem: LayerProblem) -> dict[str, str]:
+    """Return why each form that is too large is; needs no solution, so it costs nothing.
+
+    Raises:
+        Refusal: The form the spec asks for, or every form, is too large.
+    """
+    counts = {form: count_expanded(problem, form) for form in FORMS}
+    too_large = {
+        form: f"{form} needs {count} expanded weights per channel"
+        for form, count in counts.items()
+        if count > EXPANDED_SLOTS
+    }
+    if problem.form in too_large or len(too_large) == len(FORMS):
+        reasons = "; ".join(too_large.values())
+        raise Refusal(
+            "too-large",
+            f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS}",
+            "lower the degree or the number of points, or use mixing: channelwise, "
+            "which needs no products across channels",
+        )
+    return too_large

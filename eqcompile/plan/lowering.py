@@ -21,8 +21,8 @@ from eqcompile.exact.signed import IntArray
 from eqcompile.layers.problem import LayerProblem, Shape, name_weight
 from eqcompile.plan.build import PlanBuilder
 from eqcompile.plan.ir import Axes, ChannelTable, Plan, Table
+from eqcompile.solve.ansatz import expand
 from eqcompile.solve.layer import Block, LayerSolution
-from eqcompile.solve.tying import Tying
 
 
 def lower(solution: LayerSolution, form: str) -> Plan:
@@ -254,11 +254,9 @@ def count_orderings(tuples: IntArray) -> IntArray:
     return result
 
 
-def count_slots(tying: Tying, form: str) -> int:
-    """Return the number of expanded weights of one channel tuple in a form."""
-    ansatz = tying.ansatz
+def count_expanded(problem: LayerProblem, form: str) -> int:
+    """Return the size of a layer's largest table of expanded weights for one channel tuple."""
+    ansatze = [expand(problem, s) for d in problem.degrees for s in problem.block_shapes(d)]
     if form == "dense":
-        return ansatz.output.dim * int(
-            np.prod([r.dim**d for r, d in zip(ansatz.inputs, ansatz.shape, strict=True)])
-        )
-    return ansatz.slots
+        return max(a.output.dim * problem.input.dim**a.degree for a in ansatze)
+    return max(a.slots for a in ansatze)
