@@ -219,8 +219,9 @@ def _spell(found: _Found, model: type[BaseModel]) -> Refusal:
         return Refusal("type", text, _suggest(found), at, on_key=found.on_key)
     if kind in _BOUNDS:
         key, words = _BOUNDS[kind]
-        text = f"expected {words} {ctx[key]}, found {found.value}"
-        return Refusal("range", text, f"write {words} {ctx[key]}", at)
+        bound = int(ctx[key]) if _is_whole(ctx[key]) else ctx[key]
+        text = f"expected {words} {bound}, found {found.value}"
+        return Refusal("range", text, f"write {words} {bound}", at)
     if kind in _LENGTHS:
         key, words, what = _LENGTHS[kind]
         size = len(found.value) if isinstance(found.value, str | list | tuple | dict) else 0

@@ -1,0 +1,127 @@
+"""From a loaded spec to layer problems, and the registry of layer families."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from eqcompile.errors import SpecError
+from eqcompile.exact.monomials import list_channel_tuples, partitions
+from eqcompile.layers.families import LAYERS
+from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.problem import Channels, LayerProblem
+from eqcompile.spec import bounds, load
+from eqcompile.spec.model import FAMILIES, FORMS
+from eqcompile.spec.unserved import SERVED_FAMILIES, SERVED_FORMS
+
+LAYER: dict[str, Any] = {
+    "name": "Quad",
+    "group": {"symmetric": 4},
+    "input": "V",
+    "output": "V",
+    "degree": 2,
+}
+
+
+def resolve_layer(**changes: Any) -> LayerProblem:
+    layer = {key: value for key, value in {**LAYER, **changes}.items() if value is not None}
+    (problem,) = resolve(load({"version": 1, "package": "nets", "layers": [layer]}))
+    return problem
+
+
+def refuse_layer(**changes: Any) -> str:
+    with pytest.raises(SpecError) as caught:
+        resolve_layer(**changes)
+    (found,) = caught.value.diagnostics
+    return found.rule
+
+
+def test_a_layer_becomes_a_problem() -> None:
+    spec = load(
+        {
+            "version": 1,
+            "package": "nets",
+            "layers": [
+                {**LAYER, "channels": {"in": 3, "out": 2, "mixing": "factored", "rank": 5}},
+                {**LAYER, "name": "Last", "degree": 0, "output": "V + 1", "form": "dense"},
+            ],
+            "emit": {"dtype": "bfloat16"},
+        }
+    )
+    quad, last = resolve(spec)
+    assert (quad.name, quad.degrees, quad.form, quad.dtype) == (
+        "Quad",
+        (0, 1, 2),
+        "auto",
+        "bfloat16",
+    )
+    assert quad.channels == Channels(3, 2, "factored", 5)
+    assert (quad.group.name, quad.input.dim, quad.output.dim) == ("S_4", 4, 4)
+    assert (last.degrees, last.form, last.output.dim) == ((0,), "dense", 5)
+    assert last.channels == Channels()
+
+
+def test_degrees_are_listed_in_increasing_order() -> None:
+    assert resolve_layer(degree=None, degrees=[3, 0, 2]).degrees == (0, 2, 3)
+
+
+def test_images_are_in_the_order_of_the_generators() -> None:
+    problem = resolve_layer(output=[[1, 0], [1, 0]])
+    assert [list(image.perm) for image in problem.output.images] == [[1, 0], [1, 0]]
+    assert list(problem.input.images[1].perm) == [1, 2, 3, 0]
+
+
+def test_sizes_at_the_edge_of_what_is_served() -> None:
+    """The sizes the issue asks for load in no time, a step beyond them is refused as promptly."""
+    start = time.process_time()
+    assert resolve_layer(group={"symmetric": 100}, degree=3).input.dim == 100
+    assert resolve_layer(group={"symmetric": 1000}).input.dim == 1000
+    assert resolve_layer(group={"cyclic": 1000}).input.dim == 1000
+    assert refuse_layer(group={"symmetric": 1000}, degree=3) == "too-large"
+    assert refuse_layer(group={"trivial": 1000}) == "too-large"
+    assert refuse_layer(group={"symmetric": 5001}) == "too-large"
+    assert refuse_layer(input="Sym(V, 64)") == "too-large"
+    assert refuse_layer(input="V ** 7", degree=12) == "too-large"
+    assert refuse_layer(channels={"in": 60000}) == "too-large"
+    assert refuse_layer(channels={"in": 60000, "mixing": "full"}, degree=12) == "too-large"
+    assert resolve_layer(channels={"in": 60000, "mixing": "channelwise"}).channels.inputs == 60000
+    assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("degree", [0, 1, 2, 3, 4])
+def test_channel_tuples_are_counted_as_they_are_listed(channels: int, degree: int) -> None:
+    for shape in partitions(degree):
+        listed = len(list_channel_tuples(shape, channels))
+        assert bounds._count_tuples(shape, channels) == listed
+
+
+def test_orbits_of_outputs_are_counted() -> None:
+    for entry, count in (({"symmetric": 5}, 1), ({"trivial": 5}, 5), ({"cyclic": 6}, 1)):
+        assert bounds.count_orbits(resolve_layer(group=entry, degree=0).input) == count
+    reversal = {"permutations": [list(range(99, -1, -1))]}
+    assert bounds.count_orbits(resolve_layer(group=reversal, degree=0).input) == 50
+    two = {"product": {"factors": [{"cyclic": 3}, {"cyclic": 4}], "on": "union"}}
+    assert bounds.count_orbits(resolve_layer(group=two, degree=0).input) == 2
+
+
+def test_families_of_the_language_are_registered() -> None:
+    assert tuple(LAYERS) == FAMILIES
+    served = tuple(name for name, family in LAYERS.items() if family.resolve is not None)
+    assert served == SERVED_FAMILIES
+    for name, family in LAYERS.items():
+        assert family.name == name
+        assert (family.resolve is None) == family.summary.endswith("(not yet served)")
+
+
+def test_served_forms_are_forms() -> None:
+    assert set(SERVED_FORMS) <= set(FORMS)
+
+
+def test_what_is_not_served_never_becomes_a_problem() -> None:
+    assert refuse_layer(form="orbital") == "not-yet-served"
+    assert refuse_layer(parametrisation="eliminate") == "not-yet-served"
+    assert refuse_layer(constraints=[{"symmetric": True}]) == "not-yet-served"
+    assert refuse_layer(input={"x": "V", "y": "V"}) == "not-yet-served"
