@@ -32,7 +32,6 @@ MAX_CHAIN_POINTS = 400
 # Entries moved while verifying, about a minute's work.
 MAX_WORK = 20_000_000_000
 _ROWS = 4096
-_FEWEST_GENERATORS = 5
 
 Elements = npt.NDArray[np.int64]
 
@@ -109,11 +108,8 @@ def build_chain(
             f"this one acts on {stack.shape[1]}",
             "use a smaller size",
         )
-    builder = _Builder(
-        stack, min(limit_order(stack), limit_order(stack) if bound is None else bound)
-    )
-    builder.descend()
-    builder.complete(builder.sample_schreier)
+    limit = limit_order(stack) if bound is None else min(bound, limit_order(stack))
+    builder = _start_chain(stack, limit)
     builder.complete(builder.list_schreier)
     return StabiliserChain(builder.n, tuple(builder.levels))
 
@@ -207,17 +203,31 @@ def _build_level(point: int, generators: Elements) -> Level:
     )
 
 
-class _Builder:
-    """A chain under construction."""
+def _start_chain(generators: Elements, limit: int) -> _Builder:
+    """Build a chain that is most likely complete, with few generators per level if they do."""
+    # Commuting generators may need many per level: then start anew rather than add them singly.
+    for kept in (6, 24):
+        builder = _Builder(generators, limit, kept)
+        builder.descend()
+        if builder.complete(builder.sample_schreier, most=kept):
+            return builder
+    builder = _Builder(generators, limit, max(kept, len(_drop_trivial(generators)) + 3))
+    builder.descend()
+    builder.complete(builder.sample_schreier)
+    return builder
 
-    def __init__(self, generators: Elements, limit: int) -> None:
+
+class _Builder:
+    """A chain under construction, with a few generators kept per level."""
+
+    def __init__(self, generators: Elements, limit: int, kept: int) -> None:
         self.n = generators.shape[1]
         self.limit = limit
+        self.kept = kept
         self.identity = np.arange(self.n)
         self.levels: list[Level] = []
         self.work = 0
         moving = _drop_trivial(generators)
-        self.kept = max(_FEWEST_GENERATORS, min(len(moving) + 3, self.n))
         # Any fixed seed serves: it decides how fast, never what comes out.
         self.random = random.Random(20240229)
         if len(moving):
@@ -260,23 +270,32 @@ class _Builder:
             if step >= 4 * len(state) + 20:
                 yield product
 
-    def complete(self, list_tests: Callable[[Level], Iterator[Elements]]) -> None:
+    def complete(
+        self, list_tests: Callable[[Level], Iterator[Elements]], most: int | None = None
+    ) -> bool:
         """Complete the chain until the tests of every level divide down to the identity.
 
         The tests of a level are elements of its group that fix its base point. If they generate
         the whole stabiliser, for each level, the chain is then proven complete. From the last
         level to the first, so that the levels below the one under test are complete already.
+
+        Returns:
+            False if more than ``most`` elements had to be added and the work was left undone.
         """
-        i = len(self.levels) - 1
+        i, added = len(self.levels) - 1, 0
         while i >= 0 and self.order() < self.limit:
             stopped = self.find_missing(i, list_tests)
             if stopped is None:
                 i -= 1
                 continue
+            if added == most:
+                return False
+            added += 1
             residue, last = stopped
             for j in range(i + 1, last + 1):
                 self.extend(j, residue)
             i = last
+        return True
 
     def extend(self, i: int, element: Elements) -> None:
         """Add a generator to level i, which may be the next one below the last."""
