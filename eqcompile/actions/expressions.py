@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eqcompile.actions.group import Group, Representation
+from eqcompile.actions.sizes import MAX_ENTRIES
 from eqcompile.errors import Refusal, not_yet_served
 from eqcompile.exact.monomials import move_subsets, move_tuples
 from eqcompile.exact.signed import SignedPermutation, direct_sum, kron
@@ -94,6 +95,9 @@ def build_representation(
     """
     expression = parse_expression(text)
     dim = _measure(expression, group, named)
+    if dim * len(group.generators) > MAX_ENTRIES:
+        text = f"dimension {dim} is too large for {len(group.generators)} generators"
+        raise _refuse(expression, "too-large", text, "use a smaller power or fewer generators")
     images = tuple(
         _build(expression, _list_atoms(group, named, i)) for i in range(len(group.generators))
     )
@@ -197,11 +201,9 @@ class _Parser:
             if copies > MAX_DIM:
                 raise self._too_large(start, f"more than {MAX_DIM} copies")
         part = self._parse_power()
-        return (
-            part
-            if part.start == start
-            else Expression("copies", (part,), copies, "", start, part.end)
-        )
+        if part.start == start:
+            return part
+        return Expression("copies", (part,), copies, "", start, part.end)
 
     @staticmethod
     def _starts_atom(token: _Token) -> bool:
@@ -234,8 +236,7 @@ class _Parser:
             raise _refuse_at(token.start, token.end, "a number alone is no representation", help_)
         if self._take("("):
             found = self._nest(self._parse_sum)
-            self._expect(")")
-            return found
+            return replace(found, start=token.start, end=self._expect(")"))
         raise self._fail("expected a representation")
 
     def _parse_call(self, token: _Token) -> Expression:
