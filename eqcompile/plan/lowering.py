@@ -46,7 +46,6 @@ def lower(solution: LayerSolution, form: str) -> Plan:
     return builder.finish([("y", builder.add(terms, ("b", "o", "k")))])
 
 
-Recipe = tuple[str | int, ...]
 Features = Callable[[PlanBuilder, LayerProblem, Block, list[int], str], tuple[int, Table, Axes]]
 
 
@@ -196,38 +195,31 @@ def monomial_table(n: int, degree: int, position: int) -> Table:
 def class_table(block: Block) -> Table:
     """Return the expansion of class coefficients to all slots (output, monomial)."""
     labels, signs = block.tying.table()
-    flat, turns = labels.ravel(), signs.ravel()
-    rows = np.flatnonzero(flat >= 0)
-    recipe: Recipe = ("classes", block.degree, *block.shape)
-    return Table(
-        f"classes_{suffix(block)}",
-        recipe,
-        len(flat),
-        block.tying.classes,
-        rows,
-        flat[rows],
-        turns[rows],
-        np.ones(len(rows), dtype=np.int64),
-    )
+    return _expansion("classes", block, labels, signs, np.ones(labels.shape[1], dtype=np.int64))
 
 
 def ordered_table(block: Block, n: int) -> Table:
     """Return the expansion of class coefficients to all index tuples, symmetric in each factor."""
     labels, signs = block.tying.table()
     rank, orderings = order_monomials(n, block.shape)
-    flat, turns = labels[:, rank].ravel(), signs[:, rank].ravel()
-    share = np.tile(orderings, len(labels))
+    return _expansion("ordered", block, labels[:, rank], signs[:, rank], orderings)
+
+
+def _expansion(
+    word: str, block: Block, labels: IntArray, signs: IntArray, share: IntArray
+) -> Table:
+    """Return the table of signed classes of shape ``(n_out, columns)``, each column shared out."""
+    flat = labels.ravel()
     rows = np.flatnonzero(flat >= 0)
-    recipe: Recipe = ("ordered", block.degree, *block.shape)
     return Table(
-        f"ordered_{suffix(block)}",
-        recipe,
+        f"{word}_{suffix(block)}",
+        (word, block.degree, *block.shape),
         len(flat),
         block.tying.classes,
         rows,
         flat[rows],
-        turns[rows],
-        share[rows],
+        signs.ravel()[rows],
+        np.tile(share, len(labels))[rows],
     )
 
 
