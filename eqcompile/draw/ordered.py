@@ -18,6 +18,8 @@ from eqcompile.solve.tying import Tying
 SEARCHED_MONOMIALS = 20_000
 SEARCHED_OUTPUTS = 12
 SHOWN_DEGREE = 6
+TABLE_SLOTS = 2**18
+"""In larger layers the relation shown may be between zeros."""
 
 
 def explain_ordered(solution: LayerSolution) -> list[str]:
@@ -96,11 +98,13 @@ def find_relation(tying: Tying) -> Relation | None:
     if tying.ansatz.space.size > SEARCHED_MONOMIALS or tying.ansatz.degree > SHOWN_DEGREE:
         return None
     every = [r for move in constrain(tying.ansatz).moves for r in _list_relations(tying, move)]
-    for relation in every:
+    signs = tying.table()[1] if tying.ansatz.slots <= TABLE_SLOTS else None
+    alive = [r for r in every if signs is None or signs[r[1]]]
+    for relation in alive:
         _, (k, a), (h, b), _ = relation
         if a == b and sorted(tying.ansatz.space.tuples(a)[0]) == sorted((k, h)):
             return relation
-    return every[0] if every else None
+    return next(iter(alive or every), None)
 
 
 def _list_relations(tying: Tying, move: SlotMove) -> Iterator[Relation]:

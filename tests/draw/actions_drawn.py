@@ -85,7 +85,7 @@ def act(group: Group) -> Representation:
 
 def fix(group: Group, dim: int = 1) -> Representation:
     return Representation(
-        "1" if dim == 1 else "1" if dim == 1 else f"{dim} 1",
+        "1" if dim == 1 else f"{dim} 1",
         dim,
         tuple(SignedPermutation.identity(dim) for _ in group.labels),
     )
@@ -120,6 +120,7 @@ ACTIONS: dict[str, tuple[Group, Representation]] = {
     "S_4 to scalar": (symmetric(4), fix(symmetric(4))),
     "S_4 to two scalars": (symmetric(4), fix(symmetric(4), 2)),
     "S_4 to its sign": (symmetric(4), sign(symmetric(4))),
+    "S_2 twisted": (symmetric(2), twist(symmetric(2))),
     "S_4 twisted": (symmetric(4), twist(symmetric(4))),
     "S_4 to pairs": (symmetric(4), subsets(4)),
     "C_5": (cyclic(5), act(cyclic(5))),

@@ -46,6 +46,12 @@ def test_symmetric_group_prints_the_form_of_the_literature() -> None:
 
 
 def test_orbital_matrices_are_printed() -> None:
+    assert explain_matrix(tie("D_4 twisted", 1))[-4:] == [
+        "        [ .  1  . -1]",
+        "  A_a = [ 1  . -1  .]",
+        "        [ . -1  .  1]",
+        "        [-1  .  1  .]",
+    ]
     lines = explain_matrix(tie("S_4 to pairs", 1))
     assert lines[0] == "  W = a A_a + b A_b"
     assert lines[-6:] == [
@@ -97,6 +103,14 @@ def test_the_relation_shown_holds_in_the_tying(name: str) -> None:
     _, source, target, sign = found
     assert labels[source] == labels[target]
     assert signs[target] == sign * signs[source]
+    mixed = (tying.ansatz.space.columns()[:, 0] != tying.ansatz.space.columns()[:, 1]).nonzero()[0]
+    assert signs[source] != 0 or not signs[:, mixed].any()
+
+
+def test_a_signed_relation_carries_its_sign() -> None:
+    text = explain_layer(solve_named("S_2 twisted", 2))
+    assert "W[1; 0, 1] + W[1; 1, 0] = -(W[0; 0, 1] + W[0; 1, 0])" in text
+    assert "here the one equality w[1; 0, 1] = -w[0; 0, 1]" in text
 
 
 @pytest.mark.parametrize("mixing", ["full", "channelwise", "depthwise", "factored"])

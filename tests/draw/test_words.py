@@ -117,6 +117,8 @@ def test_signs_and_blocks() -> None:
     assert texts(tie("B_3", 3)) == ["y_k: x_k^3", "y_k: x_k * sum of squares of the others"]
     # The rotation sends x_1 in y_0 to -x_0 in y_1, so x_1 is said of y_0 only.
     assert texts(tie("plane", 1)) == ["y_k: x_k", "y_0: x_1"]
+    # The swap negates outputs: y_1 holds -x_1, so x_k would be false.
+    assert texts(tie("S_2 twisted", 1)) == ["y_0: x_0", "y_0: x_1"]
     assert texts(tie("S_3 wr S_2", 2))[5] == "y_0: (x_1 + x_2) * (x_3 + x_4 + x_5)"
     assert texts(tie("C_4 to scalar", 2)) == [
         "y_0: sum of squares of all inputs",
