@@ -250,5 +250,6 @@ def count_expanded(problem: LayerProblem, form: str) -> int:
     """Return the size of a layer's largest table of expanded weights for one channel tuple."""
     ansatze = [expand(problem, s) for d in problem.degrees for s in problem.block_shapes(d)]
     if form == "dense":
-        return max(a.output.dim * problem.input.dim**a.degree for a in ansatze)
+        tuples: int = problem.input.dim ** max(a.degree for a in ansatze)
+        return problem.output.dim * tuples
     return max(a.slots for a in ansatze)
