@@ -18,7 +18,7 @@ from eqcompile.spec.positions import Located, Source, strip_places
 from eqcompile.spec.schema import json_schema
 from eqcompile.spec.sources import render_plain
 from eqcompile.spec.yaml_tree import read_yaml
-from tests.spec.cases import VALID, WRONG, list_rules, make_validator
+from tests.spec.cases import HERE, VALID, WRONG, list_rules, make_validator
 
 
 def read_plain(path: Path) -> Any:
@@ -59,6 +59,12 @@ def test_valid_specs_are_valid(path: Path) -> None:
 @pytest.mark.parametrize("path", READABLE, ids=lambda path: path.stem)
 def test_schema_agrees_with_the_loader(path: Path) -> None:
     check_agreement(make_validator().is_valid(read_plain(path)), list_rules(path))
+
+
+def test_the_whole_language_is_in_the_schema() -> None:
+    path = HERE / "errors" / "not-yet-served-language.yaml"
+    make_validator().validate(read_plain(path))
+    assert set(list_rules(path)) == {"not-yet-served"}
 
 
 def test_schema_refuses_and_accepts() -> None:
