@@ -9,7 +9,7 @@ from eqcompile.draw.picture import lay_out
 from eqcompile.draw.words import ClassWords
 from eqcompile.solve.tying import Tying
 
-JSON_SLOTS = 200_000
+JSON_SLOTS = 50_000
 """More slots than these are given by one output per orbit, or by the classes alone."""
 
 

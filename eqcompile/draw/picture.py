@@ -69,11 +69,21 @@ class Picture:
         return f"degree {ansatz.degree}{several}: {', '.join(counts)}"
 
 
-def lay_out(tying: Tying, cells: int) -> Picture:
-    """Choose the outputs to show so that a diagram has at most ``cells`` cells."""
+def lay_out(tying: Tying, cells: int, columns: int | None = None) -> Picture:
+    """Choose the outputs to show so that a diagram fits.
+
+    Args:
+        tying: The classes.
+        cells: Most cells in all.
+        columns: Most columns of a matrix; None where there is no such bound.
+    """
     notes: list[str] = []
-    size = tying.ansatz.space.size
-    if tying.ansatz.slots <= cells:
+    size, layout = tying.ansatz.space.size, choose_layout(tying)
+    wide = max((r.dim for r in tying.ansatz.inputs), default=1)
+    if columns is not None and layout in ("matrix", "triangle", "square") and wide > columns:
+        blocks: tuple[OutputBlock, ...] = ()
+        notes.append(f"{wide} columns are too many to draw; the classes are listed")
+    elif tying.ansatz.slots <= cells:
         rows = sorted(tying.rows(), key=lambda row: row[0])
         blocks = tuple(OutputBlock(k, (k,), labels, signs) for k, labels, signs in rows)
     elif len(tying.orbits) * size <= cells:
@@ -93,8 +103,8 @@ def lay_out(tying: Tying, cells: int) -> Picture:
     if len(tying.ansatz.shape) > 1:
         named = ", ".join(f"x{f}" for f in range(len(tying.ansatz.shape)))
         notes.append(f"{named} are different channels of the input")
-    columns = tying.ansatz.space.columns() if blocks else np.zeros((0, 0), dtype=np.int64)
-    return Picture(tying, choose_layout(tying), blocks, words, tuple(notes), columns)
+    shown = tying.ansatz.space.columns() if blocks else np.zeros((0, 0), dtype=np.int64)
+    return Picture(tying, layout, blocks, words, tuple(notes), shown)
 
 
 def choose_layout(tying: Tying) -> Layout:

@@ -19,6 +19,7 @@ from eqcompile.solve.tying import Tying
 SVG_CELLS = 4000
 """More slots than these are shown by one block per orbit of outputs."""
 
+SVG_COLUMNS = 120
 PAGE_WIDTH = 960
 MARGIN = 12
 LINE = 20
@@ -62,7 +63,7 @@ def draw_svg(tying: Tying, *, key: str = "tying", title: str = "") -> str:
     Returns:
         One ``<svg>`` element without scripts or references to anything outside it.
     """
-    picture = lay_out(tying, SVG_CELLS)
+    picture = lay_out(tying, SVG_CELLS, SVG_COLUMNS)
     heading = f"{title}, {picture.title}" if title else picture.title
     colours = list_colours(_count_shown(picture))
     pieces = [_draw_heading(heading), *_draw_pieces(picture, key, colours)]

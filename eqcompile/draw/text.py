@@ -14,6 +14,8 @@ WIDTH = 100
 TEXT_CELLS = 1500
 """More slots than these are shown by one block per orbit of outputs."""
 
+TEXT_COLUMNS = 60
+
 Grid = list[list[str]]
 
 
@@ -22,7 +24,7 @@ def draw_text(tying: Tying) -> str:
 
     A letter is a class, ``-b`` a slot with minus the coefficient of b, ``.`` a slot forced to zero.
     """
-    picture = lay_out(tying, TEXT_CELLS)
+    picture = lay_out(tying, TEXT_CELLS, TEXT_COLUMNS)
     parts = [picture.title, *_draw_blocks(picture), draw_legend(picture)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -99,6 +99,12 @@ def test_huge_layers_are_summarised_and_say_so() -> None:
     assert "the first 80 of 5050 classes are listed" in svg
 
 
+def test_wide_matrices_are_summarised_and_say_so() -> None:
+    svg = draw_svg(tie_group(symmetric(200), 1))
+    assert "200 columns are too many to draw" in svg
+    assert int(ET.fromstring(svg).attrib["width"]) < 1000
+
+
 def test_minus_signs_and_zeros_are_visible() -> None:
     svg = draw_svg(tie("D_4 twisted", 2), key="quad")
     assert "\N{MINUS SIGN}a" in svg

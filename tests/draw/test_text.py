@@ -101,6 +101,9 @@ def test_large_layers_are_cut_and_say_so() -> None:
     assert "y_0, standing for y_k, k in {0..49}" in text
     assert max(map(len, text.splitlines())) <= 100
     assert "g      15684900  y_k: sum of products of three different others" in huge
+    wide = [draw_text(tie_group(symmetric(n), 1)) for n in (50, 60, 70, 1000)]
+    assert max(len(line) for text in wide for line in text.splitlines()) <= 100
+    assert "1000 columns are too many to draw" in wide[-1]
     assert "171700 monomials per output are too many to draw" in huge
 
 
