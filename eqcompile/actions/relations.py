@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import factorial, prod
 
 import numpy as np
@@ -39,17 +40,13 @@ def check_images(group: Group, images: Sequence[SignedPermutation], what: str) -
     """
     _check_shape(group, images, what)
     try:
-        orbit = _find_false_orbit(group, images)
+        verdict = _judge(group, images)
     except Refusal as refusal:
-        # What is too large to be proven an action may yet be seen to be none.
-        word = _search_word(group, images, None)
-        if word is None:
-            text = f"{what} cannot be checked to be an action of {group.name}: {refusal.text}"
-            help = "write it as an expression in V, or use a smaller group"
-            raise Refusal("too-large", text, help) from None
-        raise _refuse_word(group, images, what, word) from None
-    if orbit is not None:
-        raise _refuse_word(group, images, what, _find_word(group, images, orbit))
+        text = f"{what} cannot be checked to be an action of {group.name}: {refusal.text}"
+        help = "write it as an expression in V, or use a smaller group"
+        raise Refusal(refusal.rule, text, help) from None
+    if not verdict.is_action:
+        raise _refuse_word(group, images, what, verdict.word)
 
 
 def find_breaking_word(group: Group, images: Sequence[SignedPermutation]) -> Word | None:
@@ -58,10 +55,12 @@ def find_breaking_word(group: Group, images: Sequence[SignedPermutation]) -> Wor
     Returns:
         Pairs ``(generator, exponent)``, the leftmost factor acting last; None if the images are an
         action of the group (or, for some huge groups, if no word of moderate length was found).
+
+    Raises:
+        Refusal: As `check_images`, except ``not-an-action``.
     """
     _check_shape(group, images, "the image")
-    orbit = _find_false_orbit(group, images)
-    return None if orbit is None else _find_word(group, images, orbit)
+    return _judge(group, images).word
 
 
 def compute_group_order(group: Group) -> int:
@@ -75,8 +74,8 @@ def _check_shape(group: Group, images: Sequence[SignedPermutation], what: str) -
         listed = ", ".join(group.labels[:6]) + (", ..." if count > 6 else "")
         raise Refusal(
             "image-count",
-            f"{what} has {len(images)} images, {group.name} has {count} "
-            f"generator{'s' if count > 1 else ''}",
+            f"{what} has {_count(len(images), 'image')}, {group.name} has "
+            f"{_count(count, 'generator')}",
             f"give one image for each of {listed}, in this order",
         )
     for i, image in enumerate(images):
@@ -87,6 +86,10 @@ def _check_shape(group: Group, images: Sequence[SignedPermutation], what: str) -
                 f"give images on {images[0].n} points",
                 (i,),
             )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _list_points(elements: Sequence[SignedPermutation]) -> tuple[Elements, int]:
@@ -102,6 +105,27 @@ def _build_group_chain(group: Group) -> StabiliserChain:
         return build_chain(points)
     orbits = list_orbits(np.array([g.perm for g in group.generators]))
     return build_chain(points, bound=2**half * prod(factorial(len(orbit)) for orbit in orbits))
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Whether images are an action, and if not, a word that shows it, where one was found."""
+
+    is_action: bool
+    word: Word | None = None
+
+
+def _judge(group: Group, images: Sequence[SignedPermutation]) -> _Verdict:
+    """Decide whether images are an action; refuse only what can neither be proven nor broken."""
+    try:
+        orbit = _find_false_orbit(group, images)
+    except Refusal:
+        # What is too large to be proven an action may yet be seen to be none.
+        word = _search_word(group, images, None)
+        if word is None:
+            raise
+        return _Verdict(False, word)
+    return _Verdict(True) if orbit is None else _Verdict(False, _find_word(group, images, orbit))
 
 
 def _find_false_orbit(group: Group, images: Sequence[SignedPermutation]) -> list[int] | None:
