@@ -15,6 +15,9 @@ from eqcompile.solve.layer import LayerSolution
 EXPANDED_SLOTS = 2**22
 """Largest table of expanded weights (one channel pair) that a form may need."""
 
+ARGUMENTS = 56
+"""Most tensors a program takes; torch allows an operator 64 arguments, and its gradient more."""
+
 SUMMARIES = {
     "dense": "expand the weights to all index tuples; outer products, then one matrix product",
     "monomial": "form every monomial once; expand the weights to its slots; one matrix product",
@@ -101,6 +104,14 @@ def choose(solution: LayerSolution) -> Choice:
     return Choice(form, plans[form], backward_plan, double, tuple(costs), asked)
 
 
+def count_arguments(problem: LayerProblem) -> int:
+    """Return the number of tensors a layer's program takes: the input and its parameters."""
+    extra = 1 if problem.channels.mixing == "factored" else 0
+    return 1 + sum(
+        1 + extra * (1 + d) * (d > 0) for d in problem.degrees for _ in problem.block_shapes(d)
+    )
+
+
 def refuse_large(problem: LayerProblem) -> dict[str, str]:
     """Return why each form that is too large is; needs no solution, so it costs nothing.
 
@@ -113,6 +124,13 @@ def refuse_large(problem: LayerProblem) -> dict[str, str]:
         for form, count in counts.items()
         if count > EXPANDED_SLOTS
     }
+    if count_arguments(problem) > ARGUMENTS:
+        raise Refusal(
+            "too-large",
+            f"layer {problem.name} has {count_arguments(problem) - 1} parameters, one per "
+            f"multiplicity of channels; at most {ARGUMENTS - 1} are served",
+            "lower the degree, or use mixing: channelwise, which has one per degree",
+        )
     if problem.form in too_large or len(too_large) == len(FORMS):
         reasons = "; ".join(too_large.values())
         raise Refusal(

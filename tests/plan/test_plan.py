@@ -14,7 +14,7 @@ from eqcompile.plan import forms, proof
 from eqcompile.plan.build import PlanBuilder, verify
 from eqcompile.plan.differentiate import differentiate
 from eqcompile.plan.evaluate import evaluate, modular
-from eqcompile.plan.forms import Choice, choose
+from eqcompile.plan.forms import Choice, choose, count_arguments, refuse_large
 from eqcompile.plan.ir import ChannelTable, Map, Plan, Table
 from eqcompile.plan.lowering import FORMS, count_orderings, lower
 from eqcompile.plan.meaning import PRIME, list_terms, pick_channels
@@ -217,3 +217,20 @@ def test_choices_are_values() -> None:
     assert hash(first) == hash(second)
     assert any(isinstance(op, Map) for op in first.plan.ops)
     assert any(isinstance(t, ChannelTable) for t in first.plan.tables)
+
+
+@pytest.mark.parametrize(
+    ("mixing", "expected"), [("full", 1 + 12), ("channelwise", 6), ("factored", 20)]
+)
+def test_arguments_are_counted(mixing: Mixing, expected: int) -> None:
+    """Degrees 0..4: partitions 1+1+2+3+5; one per degree; two more maps per degree and its mix."""
+    solution = solve_small("B_2", [0, 1, 2, 3, 4], mixing)
+    assert count_arguments(solution.problem) == expected
+    names = {op.name for op in lower(solution, "dense").inputs()}
+    assert len(names) <= expected
+
+
+def test_too_many_parameters_are_refused() -> None:
+    inputs, outputs = SMALL["B_2"]
+    with pytest.raises(Refusal, match="has 67 parameters, one per multiplicity of channels"):
+        refuse_large(make_problem(inputs, outputs, list(range(9))))
