@@ -241,7 +241,7 @@ def _spell_classes(tying: Tying) -> list[str]:
 def _spell_orbit(orbit: OrbitWords) -> list[str]:
     head, _, where = orbit.head.partition(", ")
     lead, gap = f"  {head} = ", " " * (len(head) + 3) + "+ "
-    lines: list[str] = []
+    lines: list[str] = [] if orbit.terms else [f"{lead}0"]
     for name, formula in orbit.terms:
         term = _spell_term(name, formula)
         indent = gap if lines else lead

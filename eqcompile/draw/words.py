@@ -197,7 +197,7 @@ class OrbitWords:
     Attributes:
         head: The outputs it speaks of.
         images: The other outputs of the orbit, where the formula speaks of the first only.
-        terms: Class name and formula of each class listed.
+        terms: Class name and formula of each class listed; none where the outputs are zero.
         more: Number of classes of this orbit that are not listed.
     """
 
@@ -212,9 +212,13 @@ def join_classes(tying: Tying, words: Sequence[ClassWords]) -> tuple[OrbitWords,
     joined = []
     for orbit in tying.orbits:
         own = [w for w in words if w.output == int(orbit.outputs[0])]
-        if not own:
+        count = len(np.unique(orbit.labels[orbit.labels >= 0]))
+        if count and not own:
             continue
         scope = open_scope(tying, orbit)
+        if not count:
+            joined.append(OrbitWords(spell_head(scope, "every"), (), (), 0))
+            continue
         alike = all(w.reading != "first" for w in own) and len({w.head for w in own}) == 1
         terms = [
             (
@@ -225,6 +229,5 @@ def join_classes(tying: Tying, words: Sequence[ClassWords]) -> tuple[OrbitWords,
         ]
         head = own[0].head if alike else spell_head(scope, "first")
         images = () if alike else tuple(sorted(orbit.outputs[1:].tolist()))
-        more = len(np.unique(orbit.labels[orbit.labels >= 0])) - len(own)
-        joined.append(OrbitWords(head, images, tuple(terms), more))
+        joined.append(OrbitWords(head, images, tuple(terms), count - len(own)))
     return tuple(joined)

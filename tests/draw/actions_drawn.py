@@ -112,6 +112,13 @@ def subsets(n: int) -> Representation:
     return Representation("subsets(V, 2)", len(pairs), tuple(moves))
 
 
+def flip_one() -> tuple[Group, Representation]:
+    """A reflection of the line, to one output that it negates and one that it keeps."""
+    group = make_group("C_2", SignedPermutation(np.arange(1), np.array([-1])))
+    images = (SignedPermutation(np.arange(2), np.array([-1, 1])),)
+    return group, Representation("V + 1", 2, images)
+
+
 ACTIONS: dict[str, tuple[Group, Representation]] = {
     "S_1": (symmetric(1), act(symmetric(1))),
     "S_2": (symmetric(2), act(symmetric(2))),
@@ -138,6 +145,7 @@ ACTIONS: dict[str, tuple[Group, Representation]] = {
     "D2Q9": (lattice(), act(lattice())),
     "trivial": (trivial(2), fix(trivial(2), 3)),
     "plane": (rotate_plane(), act(rotate_plane())),
+    "odd and even": flip_one(),
     "mixed": (mix_orbits(), act(mix_orbits())),
 }
 
