@@ -1,0 +1,122 @@
+"""How the tables of a plan are applied in torch: one kind of index tensors per table and direction.
+
+* ``gather``: every row has at most one entry, so the result is a selection;
+* ``matrix``: a small table of sums is a product with an integer matrix;
+* ``fold``: a large one gathers the entries of each row, in buckets of rows of like length, and
+  sums them in a fixed order. There is no scatter and no atomic addition, so sums are the same on
+  every run.
+
+The kind is decided here, from the table; the package makes the tensors by the same rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import lcm
+
+import numpy as np
+
+from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.exact.signed import IntArray
+from eqcompile.plan.ir import ChannelTable, Map, Plan, Table
+
+MATRIX_ENTRIES = 2**16
+"""Largest table, height times width, that is applied as a matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One table in one direction.
+
+    Attributes:
+        name: Of its first tensor in emitted code.
+        recipe: How the package makes the table: a word, then integers.
+        transposed: Whether the transpose of the table is applied.
+        kind: ``gather``, ``matrix`` or ``fold``.
+        weighted: Whether it has coefficients other than 1, or rows without an entry.
+        denominator: What all coefficients are divided by, so that the tensors are integers.
+        widths: Of a fold: the longest row of each bucket, increasing.
+        padded: Of a fold: whether some row is shorter than its bucket's width.
+    """
+
+    name: str
+    recipe: tuple[str | int, ...]
+    transposed: bool
+    kind: str
+    weighted: bool
+    denominator: int
+    widths: tuple[int, ...] = ()
+    padded: bool = False
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the tensors the lookup consists of, in order."""
+        match self.kind:
+            case "matrix":
+                return (self.name,)
+            case "gather":
+                return (self.name, f"{self.name}_coefficients") if self.weighted else (self.name,)
+        parts = [f"{self.name}_rows"]
+        for width in self.widths:
+            parts.append(f"{self.name}_{width}")
+            if self.weighted:
+                parts.append(f"{self.name}_{width}_coefficients")
+        return tuple(parts)
+
+    def spell(self) -> str:
+        """Write the constructor call that declares this lookup in the package."""
+        recipe = spell_tuple([f'"{part}"' if isinstance(part, str) else str(part) for part in self.recipe])
+        parts = [f'"{self.name}"', recipe]
+        if self.transposed:
+            parts.append("transposed=True")
+        parts.append(f'kind="{self.kind}"')
+        if self.weighted:
+            parts.append("weighted=True")
+        if self.denominator != 1:
+            parts.append(f"denominator={self.denominator}")
+        if self.widths:
+            parts.append(f"widths={spell_tuple([str(w) for w in self.widths])}")
+        return spell_call("Lookup(", parts, "),", indent=4)
+
+
+def choose_lookup(table: Table | ChannelTable, *, transposed: bool) -> Lookup:
+    """Decide how one table is applied in one direction."""
+    name = check_identifier(table.name) + ("_transposed" if transposed else "")
+    if isinstance(table, ChannelTable):
+        recipe = ("channels", table.position, *table.shape)
+        return Lookup(name, recipe, transposed, "matrix" if transposed else "gather", False, 1)
+    rows, height, width = table.rows, table.height, table.width
+    if transposed:
+        rows, height, width = table.columns, table.width, table.height
+    counts = np.bincount(rows, minlength=height)
+    denominator = lcm(1, *np.unique(table.denominators).tolist())
+    plain = bool(np.all(table.numerators == table.denominators))
+    common = (name, table.recipe, transposed)
+    if counts.max(initial=0) <= 1:
+        full = plain and bool(np.all(counts == 1))
+        return Lookup(*common, "gather", not full, denominator)
+    if height * width <= MATRIX_ENTRIES:
+        return Lookup(*common, "matrix", not plain, denominator)
+    widths = choose_widths(counts)
+    padded = not set(counts.tolist()) <= set(widths)
+    return Lookup(*common, "fold", not plain, denominator, widths, padded)
+
+
+def choose_widths(counts: IntArray) -> tuple[int, ...]:
+    """Split rows into buckets of like length, so that padding at most doubles the work."""
+    longest: dict[int, int] = {}
+    for count in np.unique(counts).tolist():
+        bucket = max(count - 1, 0).bit_length()
+        longest[bucket] = max(longest.get(bucket, 1), count)
+    return tuple(longest[bucket] for bucket in sorted(longest))
+
+
+def list_lookups(plans: tuple[Plan, ...]) -> dict[tuple[str, bool], Lookup]:
+    """Return every lookup that some plan of a layer needs, in order of first use."""
+    found: dict[tuple[str, bool], Lookup] = {}
+    for plan in plans:
+        for op in plan.ops:
+            if isinstance(op, Map) and (op.table, op.transposed) not in found:
+                table = plan.table(op.table)
+                found[op.table, op.transposed] = choose_lookup(table, transposed=op.transposed)
+    return found

@@ -1,0 +1,144 @@
+"""Render the package: one template per file, from a view in which everything is decided."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from eqcompile.emit.spelling import check_digest, check_identifier, spell_json
+from eqcompile.emit.tying_json import FORMAT, describe_layer
+from eqcompile.emit.views import EmittedLayer, LayerView, view_layer
+from eqcompile.emit.write import MARK
+
+Files = tuple[tuple[str, str], ...]
+
+SHARED = ("access", "arrays", "base", "dense", "dispatch", "fitting", "layout", "reference")
+SHARED += ("selfcheck", "tables")
+"""Modules that are the same in every package but for their header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a package comes from; stands at the head of each of its files.
+
+    Attributes:
+        version: Of eqcompile.
+        spec_digest: Of the spec.
+        certificate_digest: Of the certificate.
+        spec_text: The spec itself, kept beside the code as ``spec.yaml``; empty to leave it out.
+    """
+
+    version: str
+    spec_digest: str
+    certificate_digest: str
+    spec_text: str = ""
+
+
+def template_root() -> Path:
+    """Return the folder of the templates: in the wheel, or at the top of a source tree."""
+    inside = Path(__file__).parent.parent / "templates"
+    return inside if inside.is_dir() else inside.parent.parent / "templates"
+
+
+@cache
+def open_templates() -> Environment:
+    """Return the template environment: an unknown name in a template is an error."""
+    return Environment(
+        loader=FileSystemLoader(template_root()),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def render_package(
+    package: str,
+    layers: Sequence[EmittedLayer],
+    *,
+    certificate_json: str,
+    report_html: str,
+    origin: Origin,
+) -> Files:
+    """Render every file of a package.
+
+    Args:
+        package: Its name, an identifier.
+        layers: Its layers, names unique.
+        certificate_json: Text of ``certificate.json``.
+        report_html: Text of ``report.html``.
+        origin: Where it comes from.
+
+    Returns:
+        Relative path and text of every file, sorted by path; a function of the arguments alone.
+    """
+    check_identifier(package)
+    header = spell_header(origin)
+    tying = {
+        "format": FORMAT,
+        "package": package,
+        "layers": [
+            describe_layer(
+                layer.solution, form=layer.form, costs=layer.costs, explanation=layer.explanation
+            )
+            for layer in layers
+        ],
+    }
+    views = [view_layer(layer) for layer in layers]
+    files = {name + ".py": render(name, {"header": header}) for name in SHARED}
+    functions = ", ".join(sorted({kind for view in views for kind in view.kinds}))
+    context = {"header": header, "layers": views, "names": sort_imports(v.name for v in views)}
+    files["kernels.py"] = render("kernels", {**context, "functions": functions})
+    files["layers.py"] = render("layers", context)
+    files["tying.json"] = spell_json(tying) + "\n"
+    files["ops.py"] = render_ops(package, header, views, files)
+    digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
+    files["__init__.py"] = render("init", {**context, **digests, "version": origin.version})
+    files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}
+    if origin.spec_text:
+        files["spec.yaml"] = origin.spec_text
+    return tuple(sorted(files.items()))
+
+
+def spell_header(origin: Origin) -> str:
+    """Write the comment at the head of every emitted module."""
+    return "\n".join(
+        (
+            f"{MARK} {check_digest(origin.version)}; do not edit, build again instead.",
+            f"# spec {check_digest(origin.spec_digest)}",
+            f"# certificate {check_digest(origin.certificate_digest)}",
+        )
+    )
+
+
+def render(name: str, context: dict[str, object]) -> str:
+    """Render one template."""
+    return open_templates().get_template(f"{name}.py.jinja").render(context)
+
+
+def render_ops(
+    package: str, header: str, views: Sequence[LayerView], files: dict[str, str]
+) -> str:
+    """Render the operators, under a name that no other build of this package has."""
+    digest = hashlib.sha256()
+    for name, text in sorted(files.items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    words = ("forward", "backward", "double_backward")
+    context = {
+        "header": header,
+        "layers": views,
+        "programs": sort_imports(f"{word}_{view.name}" for view in views for word in words),
+        "namespace": f"{package}_{digest.hexdigest()[:12]}",
+    }
+    return render("ops", context)
+
+
+def sort_imports(names: Iterable[str]) -> list[str]:
+    """Sort names as linters want them: constants, classes, then the rest."""
+    return sorted(names, key=lambda n: (not n.isupper(), not n[0].isupper(), n))

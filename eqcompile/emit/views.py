@@ -1,0 +1,206 @@
+"""What the templates spell: one frozen view per layer, all decisions made and all text safe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from eqcompile.emit.lookups import list_lookups
+from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.emit.torch_code import Lookups, Result, render_function
+from eqcompile.emit.variance import block_variance, factored_variance
+from eqcompile.layers.problem import LayerProblem
+from eqcompile.plan.ir import Axes, Plan
+from eqcompile.solve.layer import Block, LayerSolution
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedLayer:
+    """Everything the package needs to know of one layer.
+
+    Attributes:
+        solution: The solved layer.
+        forward: Its program.
+        backward: The derivative of the program, prefix ``grad_``.
+        double: The derivative of that, prefix ``hat_``.
+        form: Name of the program's form.
+        costs: The forms considered and their costs, as text.
+        explanation: The derivation, as text.
+    """
+
+    solution: LayerSolution
+    forward: Plan
+    backward: Plan
+    double: Plan
+    form: str
+    costs: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerView:
+    """One layer as the templates see it; every field is text or a number."""
+
+    name: str
+    n_in: int
+    n_out: int
+    degrees: str
+    mixing: str
+    rank: int
+    dtype: str
+    classes: str
+    in_channels: int
+    out_channels: int
+    documentation: tuple[str, ...]
+    parameters: tuple[str, ...]
+    blocks: tuple[str, ...]
+    lookups: tuple[str, ...]
+    tables: tuple[str, ...]
+    programs: tuple[str, ...]
+    out: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One parameter of a layer.
+
+    Attributes:
+        name: Its name.
+        axes: Its axes in the programs.
+        meaning: Its shape and what it is, for people.
+    """
+
+    name: str
+    axes: Axes
+    meaning: str
+
+
+def view_layer(layer: EmittedLayer) -> LayerView:
+    """Make the view of one layer.
+
+    Raises:
+        ValueError: A name or a dtype is not safe in code; an earlier floor should have refused.
+    """
+    problem = layer.solution.problem
+    blocks = layer.solution.parameter_blocks()
+    weights = list_weights(problem, blocks)
+    lookups = list_lookups((layer.forward, layer.backward, layer.double))
+    if problem.dtype not in DTYPES:
+        raise ValueError(f"{problem.dtype!r} is no dtype an emitted layer can have")
+    # A depthwise layer has as many channels in as out, so its weights say both.
+    leading = ("o", "c") if problem.channels.mixing == "depthwise" else ("o",)
+    return LayerView(
+        name=check_identifier(problem.name),
+        n_in=problem.input.dim,
+        n_out=problem.output.dim,
+        degrees=spell_tuple([str(d) for d in problem.degrees]),
+        mixing=problem.channels.mixing,
+        rank=problem.channels.rank or 0,
+        dtype=problem.dtype,
+        classes=spell_tuple([str(layer.solution.tying(d).classes) for d in problem.degrees]),
+        in_channels=problem.channels.inputs,
+        out_channels=problem.channels.outputs,
+        documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
+        parameters=tuple(w.name for w in weights),
+        blocks=tuple(spell_block(problem, block) for block in blocks),
+        lookups=tuple(lookup.spell() for lookup in lookups.values()),
+        tables=tuple(t for lookup in lookups.values() for t in lookup.tensors),
+        programs=render_programs(layer, lookups, weights),
+        out=next(w.name for w in weights if w.axes[0] in leading),
+        kinds=tuple(dict.fromkeys(lookup.kind for lookup in lookups.values())),
+    )
+
+
+def list_weights(problem: LayerProblem, blocks: tuple[Block, ...]) -> list[Weight]:
+    """List the parameters of a layer in the order its programs take them."""
+    weights = []
+    for block in blocks:
+        d, m = block.degree, block.tying.classes
+        name = check_identifier(problem.name_weight(d, block.shape))
+        if d == 0:
+            weights.append(Weight(name, ("o", "m"), f"(C_out, {m}), the constant part"))
+            continue
+        match problem.channels.mixing:
+            case "depthwise":
+                weights.append(Weight(name, ("c", "m"), f"(C, {m}), degree {d} within a channel"))
+            case "factored":
+                rank = problem.channels.rank
+                meaning = f"({rank}, {m}), ordered classes of degree {d}"
+                weights.append(Weight(name, ("r", "m"), meaning))
+                meaning = f"({rank}, C_in), mixes the channels of one factor"
+                names = [f"factor_{d}_{j + 1}" for j in range(d)]
+                weights += [Weight(n, ("r", "c"), meaning) for n in names]
+                meaning = f"(C_out, {rank}), mixes the products"
+                weights.append(Weight(f"mix_{d}", ("o", "r"), meaning))
+            case "full" | "channelwise":
+                weights.append(Weight(name, ("o", "p", "m"), _describe_tuples(block)))
+    return weights
+
+
+def _describe_tuples(block: Block) -> str:
+    m, d, shape = block.tying.classes, block.degree, block.shape
+    if len(shape) == 1:
+        return f"(C_out, C_in, {m}), degree {d} within a channel"
+    spelled = " and ".join(str(part) for part in shape)
+    return f"(C_out, tuples, {m}), degrees {spelled} in {len(shape)} different channels"
+
+
+def spell_block(problem: LayerProblem, block: Block) -> str:
+    """Write the constructor call that declares a block in the package."""
+    if block.degree == 0:
+        powers: tuple[Fraction, ...] = ()
+    elif problem.channels.mixing == "factored":
+        powers = factored_variance(block.tying)
+    else:
+        powers = (block_variance(block.tying),)
+    variance = spell_tuple([f"_Fraction({v.numerator}, {v.denominator})" for v in powers])
+    arguments = (
+        str(block.degree),
+        spell_tuple([str(part) for part in block.shape]),
+        f'"{problem.name_weight(block.degree, block.shape)}"',
+        str(block.tying.classes),
+        variance,
+    )
+    return spell_call("_Block(", arguments, "),", indent=12)
+
+
+def render_programs(
+    layer: EmittedLayer, lookups: Lookups, weights: list[Weight]
+) -> tuple[str, ...]:
+    """Spell the forward, backward and double backward of a layer."""
+    name = check_identifier(layer.solution.problem.name)
+    known = {op.name: op.axes for op in layer.double.inputs()}
+    known |= {op.name: op.axes for op in layer.forward.inputs()}
+    tensors = [("x", ("b", "c", "i")), *((w.name, known.get(w.name, w.axes)) for w in weights)]
+    gradient = ("grad_y", ("b", "o", "k"))
+    hats = [(f"hat_grad_{n}", axes) for n, axes in tensors]
+    groups = {n: "x" if n == "x" else "weights" for n, _ in tensors}
+    return (
+        render_function(
+            f"forward_{name}",
+            layer.forward,
+            lookups,
+            arguments=tensors,
+            results=[Result("y", "x")],
+            summary=f"Evaluate {name}.",
+        ),
+        render_function(
+            f"backward_{name}",
+            layer.backward,
+            lookups,
+            arguments=[gradient, *tensors],
+            results=[Result(f"grad_{n}", n, groups[n]) for n, _ in tensors],
+            summary=f"Differentiate {name} once: gradients of the sum of ``grad_y * y``.",
+        ),
+        render_function(
+            f"double_backward_{name}",
+            layer.double,
+            lookups,
+            arguments=[*hats, gradient, *tensors],
+            results=[Result(f"hat_{n}", n) for n, _ in [gradient, *tensors]],
+            summary=f"Differentiate backward_{name}: ``hat_*`` are cotangents.",
+        ),
+    )
