@@ -35,15 +35,13 @@ def list_unproven_orbits(points: Elements, images: Elements, half: int) -> list[
             other, and only one of two opposite orbits is returned. Else 0.
     """
     sources = list_orbits(points)
-    seen: set[int] = set()
-    unproven = []
-    for orbit in list_orbits(images):
-        if half and (orbit[0] + half) % (2 * half) in seen:
-            continue
-        seen.update(orbit)
-        if not any(is_quotient(points, source, images, orbit) for source in sources):
-            unproven.append(orbit)
-    return unproven
+    return [
+        orbit
+        for orbit in list_orbits(images)
+        # An orbit that starts among the negatives is opposite to an earlier one.
+        if not (0 < half <= orbit[0])
+        and not any(is_quotient(points, source, images, orbit) for source in sources)
+    ]
 
 
 def is_quotient(points: Elements, source: list[int], images: Elements, orbit: list[int]) -> bool:
@@ -109,6 +107,7 @@ def is_action(points: Elements, images: Elements, orbit: list[int], order: int) 
         if found * len(orbit) > order:
             return False
         missing = every[~chain.contains(every)]
+    # Now L is known, and its index is at most the length of the orbit.
     return found * len(orbit) == order
 
 

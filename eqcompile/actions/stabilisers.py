@@ -70,7 +70,8 @@ def schreier_generators(
     for position, output in enumerate(walk.outputs):
         for step, generator in enumerate(carriers.generators):
             target = place[int(generator[0].perm[output])]
-            if target and walk.parents[target] == position and walk.steps[target] == step:
+            # Along the tree u_{g k} = g u_k, so that the product is the identity.
+            if walk.steps[target] == step:
                 continue
             moved = multiply(generator, carriers.carry(position))
             element = multiply(invert_element(carriers.carry(target)), moved)

@@ -8,9 +8,14 @@ from math import factorial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 import eqcompile.actions.families
 from eqcompile.actions.group import Environment, Group
 from eqcompile.actions.words import Word
+from eqcompile.errors import Refusal, Refusals
+from eqcompile.exact.signed import SignedPermutation, direct_sum
 
 assert eqcompile.actions.families.list_families()
 
@@ -37,6 +42,13 @@ RUBIK = [
 
 def build(entry: Entry | str, groups: Mapping[str, Group] | None = None) -> Group:
     return Environment(groups or {}, Path()).build(entry)
+
+
+def refuse(entry: Entry) -> tuple[Refusal, ...]:
+    """Return every mistake that is found in an entry."""
+    with pytest.raises(Refusals) as caught:
+        build(entry)
+    return caught.value.refusals
 
 
 def grid(height: int, width: int, symmetry: str) -> Entry:
@@ -211,3 +223,14 @@ def _read_bracket(text: str) -> tuple[str, int]:
         if not depth:
             return text[1:i], i + 1
     raise AssertionError(text)
+
+
+def turn(length: int) -> SignedPermutation:
+    return SignedPermutation.unsigned(np.roll(np.arange(length), -1))
+
+
+def twist_centres() -> tuple[Group, list[SignedPermutation]]:
+    """Return the cube group, and images that also turn the centre of the face: no action."""
+    group = build({"permutations": RUBIK})
+    still = SignedPermutation.identity(4)
+    return group, [direct_sum([turn(4) if i == j else still for j in range(6)]) for i in range(6)]
