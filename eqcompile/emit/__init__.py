@@ -1,1 +1,1 @@
-"""Spell a solved layer as a plain PyTorch package, and write it without ever breaking the old one."""
+"""Spell solved layers as a plain PyTorch package, and write it without breaking an older one."""

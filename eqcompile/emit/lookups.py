@@ -49,23 +49,31 @@ class Lookup:
     padded: bool = False
 
     @property
-    def tensors(self) -> tuple[str, ...]:
-        """Names of the tensors the lookup consists of, in order."""
+    def indices(self) -> tuple[str, ...]:
+        """Names of its tensors of positions, in order."""
         match self.kind:
             case "matrix":
-                return (self.name,)
+                return ()
             case "gather":
-                return (self.name, f"{self.name}_coefficients") if self.weighted else (self.name,)
-        parts = [f"{self.name}_rows"]
-        for width in self.widths:
-            parts.append(f"{self.name}_{width}")
-            if self.weighted:
-                parts.append(f"{self.name}_{width}_coefficients")
-        return tuple(parts)
+                return (self.name,)
+        return (f"{self.name}_rows", *(f"{self.name}_{width}" for width in self.widths))
+
+    @property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of its tensors of integer coefficients, in order."""
+        if self.kind == "matrix":
+            return (self.name,)
+        if not self.weighted:
+            return ()
+        if self.kind == "gather":
+            return (f"{self.name}_coefficients",)
+        return tuple(f"{self.name}_{width}_coefficients" for width in self.widths)
 
     def spell(self) -> str:
         """Write the constructor call that declares this lookup in the package."""
-        recipe = spell_tuple([f'"{part}"' if isinstance(part, str) else str(part) for part in self.recipe])
+        recipe = spell_tuple(
+            [f'"{part}"' if isinstance(part, str) else str(part) for part in self.recipe]
+        )
         parts = [f'"{self.name}"', recipe]
         if self.transposed:
             parts.append("transposed=True")
@@ -83,23 +91,24 @@ def choose_lookup(table: Table | ChannelTable, *, transposed: bool) -> Lookup:
     """Decide how one table is applied in one direction."""
     name = check_identifier(table.name) + ("_transposed" if transposed else "")
     if isinstance(table, ChannelTable):
+        kind = "matrix" if transposed else "gather"
         recipe = ("channels", table.position, *table.shape)
-        return Lookup(name, recipe, transposed, "matrix" if transposed else "gather", False, 1)
+        return Lookup(name, recipe, transposed, kind, False, 1)
     rows, height, width = table.rows, table.height, table.width
     if transposed:
         rows, height, width = table.columns, table.width, table.height
     counts = np.bincount(rows, minlength=height)
     denominator = lcm(1, *np.unique(table.denominators).tolist())
     plain = bool(np.all(table.numerators == table.denominators))
-    common = (name, table.recipe, transposed)
     if counts.max(initial=0) <= 1:
         full = plain and bool(np.all(counts == 1))
-        return Lookup(*common, "gather", not full, denominator)
+        return Lookup(name, table.recipe, transposed, "gather", not full, denominator)
     if height * width <= MATRIX_ENTRIES:
-        return Lookup(*common, "matrix", not plain, denominator)
+        return Lookup(name, table.recipe, transposed, "matrix", not plain, denominator)
     widths = choose_widths(counts)
     padded = not set(counts.tolist()) <= set(widths)
-    return Lookup(*common, "fold", not plain, denominator, widths, padded)
+    kind = "fold"
+    return Lookup(name, table.recipe, transposed, kind, not plain, denominator, widths, padded)
 
 
 def choose_widths(counts: IntArray) -> tuple[int, ...]:

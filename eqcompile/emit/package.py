@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,8 +17,10 @@ from eqcompile.emit.write import MARK
 
 Files = tuple[tuple[str, str], ...]
 
-SHARED = ("access", "arrays", "base", "dense", "dispatch", "fitting", "layout", "reference")
-SHARED += ("selfcheck", "tables")
+SHARED = (
+    *("access", "arrays", "base", "dense", "dispatch", "fitting", "layout", "reference"),
+    *("selfcheck", "tables"),
+)
 """Modules that are the same in every package but for their header."""
 
 
@@ -117,14 +119,12 @@ def spell_header(origin: Origin) -> str:
     )
 
 
-def render(name: str, context: dict[str, object]) -> str:
+def render(name: str, context: Mapping[str, object]) -> str:
     """Render one template."""
     return open_templates().get_template(f"{name}.py.jinja").render(context)
 
 
-def render_ops(
-    package: str, header: str, views: Sequence[LayerView], files: dict[str, str]
-) -> str:
+def render_ops(package: str, header: str, views: Sequence[LayerView], files: dict[str, str]) -> str:
     """Render the operators, under a name that no other build of this package has."""
     digest = hashlib.sha256()
     for name, text in sorted(files.items()):

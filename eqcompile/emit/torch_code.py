@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from eqcompile.emit.lookups import Lookup
-from eqcompile.emit.spelling import LINE, check_identifier, spell_call
+from eqcompile.emit.spelling import LINE, check_identifier, spell_call, spell_tuple
 from eqcompile.plan.ir import (
     Add,
     Axes,
@@ -67,6 +67,7 @@ class Writer:
     sizes: dict[str, str]
     indent: int = 4
     names: dict[int, str] = field(default_factory=dict)
+    used: dict[tuple[str, bool], Lookup] = field(default_factory=dict)
     values: dict[int, Value] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
@@ -130,7 +131,8 @@ class Writer:
             if len(op.source) > 1:
                 head += f".flatten({-len(op.source)})"
         axis = -1 if axis == len(value.axes) - 1 else axis
-        arguments = [head, *lookup.tensors, *_spell_options(lookup, axis)]
+        self.used[op.table, op.transposed] = lookup
+        arguments = [head, *self._spell_lookup(lookup, axis, op.target)]
         tail = ")"
         if len(op.target) > 1:
             parts = ", ".join(self.sizes[a] for a in op.target)
@@ -138,12 +140,31 @@ class Writer:
         call = spell_call(f"{name} = {lookup.kind}(", arguments, tail, indent=self.indent)
         return call, axes
 
+    def _spell_lookup(self, lookup: Lookup, axis: int, target: Axes) -> list[str]:
+        """Spell what a lookup passes beside the value."""
+        match lookup.kind:
+            case "matrix":
+                parts = [*lookup.coefficients, " * ".join(self.sizes[a] for a in target)]
+            case "gather":
+                parts = [*lookup.indices, *lookup.coefficients]
+                parts += [f"axis={axis}"] if axis != -1 else []
+            case _:
+                rows, *buckets = lookup.indices
+                widths = spell_tuple([str(width) for width in lookup.widths])
+                parts = [rows, f"[{', '.join(buckets)}]", widths]
+                if lookup.weighted:
+                    parts.append(f"coefficients=[{', '.join(lookup.coefficients)}]")
+                parts += ["padded=True"] if lookup.padded else []
+        return parts + ([f"denominator={lookup.denominator}"] if lookup.denominator != 1 else [])
+
     def spell_contract(self, name: str, op: Contract) -> str:
-        """Spell a product: elementwise, a matrix product where the axes are those of one, einsum."""
+        """Spell a product: elementwise, as a matrix product where the axes allow, or by einsum."""
         left, right = self.values[op.left], self.values[op.right]
         space = " " * self.indent
         if set(op.axes) == set(left.axes) | set(right.axes):
-            return f"{space}{name} = {self.align(op.left, op.axes)} * {self.align(op.right, op.axes)}"
+            return (
+                f"{space}{name} = {self.align(op.left, op.axes)} * {self.align(op.right, op.axes)}"
+            )
         for first, second in ((left, right), (right, left)):
             summed = [a for a in first.axes if a not in op.axes]
             if len(second.axes) == 2 and summed == [first.axes[-1]] and summed[0] in second.axes:
@@ -186,19 +207,6 @@ class Writer:
         return f"{' ' * self.indent}{name} = {text}", bool(summed)
 
 
-def _spell_options(lookup: Lookup, axis: int) -> list[str]:
-    options = []
-    if lookup.kind == "gather" and axis != -1:
-        options.append(f"axis={axis}")
-    if lookup.kind == "fold" and lookup.weighted:
-        options.append("weighted=True")
-    if lookup.kind == "fold" and lookup.padded:
-        options.append("padded=True")
-    if lookup.denominator != 1:
-        options.append(f"denominator={lookup.denominator}")
-    return options
-
-
 def _assign_letters(axes: Sequence[str]) -> dict[str, str]:
     """Give every axis a letter for einsum, its own first letter where that is free."""
     letters: dict[str, str] = {}
@@ -222,26 +230,36 @@ def render_function(
     Args:
         name: Of the function.
         plan: The program; its arguments are among ``arguments``.
-        lookups: How each of its tables is applied; all their tensors are arguments too.
+        lookups: How each table of the layer's programs is applied.
         arguments: Tensors the function takes, with their axes; more than the plan reads is fine.
         results: What it returns, in order.
         summary: First line of its docstring.
 
     Returns:
-        The text of a function ``name(*arguments, *lookup tensors, *flags) -> Tensor | tuple``.
+        The text of a function ``name(*arguments, tables, *flags) -> Tensor | tuple``; ``tables``
+        holds the index tensors of all lookups in order, then their coefficients.
     """
-    tensors = [tensor for lookup in lookups.values() for tensor in lookup.tensors]
-    names = [*(check_identifier(a) for a, _ in arguments), *tensors]
+    names = [check_identifier(argument) for argument, _ in arguments]
     groups = list(dict.fromkeys(r.group for r in results if r.group))
     flags = [f"needs_{group}" for group in groups]
     writer = Writer(plan, lookups, spell_sizes(plan, arguments), names=_name_results(plan, results))
-    parameters = [*(f"{n}: Tensor" for n in names), *(f"{flag}: bool = True" for flag in flags)]
+    parameters = [*(f"{n}: Tensor" for n in names), "tables: Sequence[Tensor]"]
+    parameters += [f"{flag}: bool = True" for flag in flags]
     kind = "Tensor" if len(results) == 1 else "tuple[Tensor, ...]"
     head = spell_call(f"def {name}(", parameters, f") -> {kind}:")
     shapes = [f"    {a}: {' '.join(axes)}" for a, axes in arguments]
     doc = [f'    """{summary}', "", "    Axes:", *(f"    {line}" for line in shapes), '    """']
     _write_groups(writer, results, groups)
-    return "\n".join([head, *doc, *_spell_return(writer.lines, results), ""])
+    body = [*_spell_tables(writer.used, lookups), *_spell_return(writer.lines, results)]
+    return "\n".join([head, *doc, *body, ""])
+
+
+def _spell_tables(used: Lookups, lookups: Lookups) -> list[str]:
+    """Give the tensors that a function uses their names."""
+    order = [name for lookup in lookups.values() for name in lookup.indices]
+    order += [name for lookup in lookups.values() for name in lookup.coefficients]
+    wanted = {n for lookup in used.values() for n in (*lookup.indices, *lookup.coefficients)}
+    return [f"    {n} = tables[{place}]" for place, n in enumerate(order) if n in wanted]
 
 
 def _name_results(plan: Plan, results: Sequence[Result]) -> dict[int, str]:

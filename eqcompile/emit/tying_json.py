@@ -12,10 +12,12 @@ from eqcompile.solve.tying import Tying
 
 FORMAT = 1
 STORED_SLOTS = 10**6
-"""Up to this many slots a block's table is stored; above, representatives and generators say all."""
+"""Up to this many slots a block's table is stored; above, the representatives say all."""
 
 
-def describe_layer(solution: LayerSolution, *, form: str, costs: str, explanation: str) -> dict[str, Any]:
+def describe_layer(
+    solution: LayerSolution, *, form: str, costs: str, explanation: str
+) -> dict[str, Any]:
     """Return one layer of ``tying.json``.
 
     Args:

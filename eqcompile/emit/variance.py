@@ -205,10 +205,13 @@ def _inner(left: Trace, right: Trace, order: tuple[int, ...], classes: int) -> l
         np.add.at(sums, where, weights)
         keys.append(unique)
         values.append(sums)
-    _, at_left, at_right = np.intersect1d(*keys, assume_unique=True, return_indices=True)
+    left_keys, right_keys = keys
+    _, at_left, at_right = np.intersect1d(
+        left_keys, right_keys, assume_unique=True, return_indices=True
+    )
     span = base ** left[1].shape[1]
     found = np.zeros(classes, dtype=np.int64)
-    np.add.at(found, keys[0][at_left] // span, values[0][at_left] * values[1][at_right])
+    np.add.at(found, left_keys[at_left] // span, values[0][at_left] * values[1][at_right])
     return [int(v) for v in found]
 
 

@@ -57,7 +57,7 @@ class LayerView:
     parameters: tuple[str, ...]
     blocks: tuple[str, ...]
     lookups: tuple[str, ...]
-    tables: tuple[str, ...]
+    indices: int
     programs: tuple[str, ...]
     out: str
     kinds: tuple[str, ...]
@@ -107,7 +107,7 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         parameters=tuple(w.name for w in weights),
         blocks=tuple(spell_block(problem, block) for block in blocks),
         lookups=tuple(lookup.spell() for lookup in lookups.values()),
-        tables=tuple(t for lookup in lookups.values() for t in lookup.tensors),
+        indices=sum(len(lookup.indices) for lookup in lookups.values()),
         programs=render_programs(layer, lookups, weights),
         out=next(w.name for w in weights if w.axes[0] in leading),
         kinds=tuple(dict.fromkeys(lookup.kind for lookup in lookups.values())),

@@ -27,9 +27,7 @@ RENAME_EXCHANGE = 2
 RENAME_SWAP = 2
 
 
-def write_package(
-    files: Iterable[tuple[str, str]], target: Path, *, force: bool = False
-) -> None:
+def write_package(files: Iterable[tuple[str, str]], target: Path, *, force: bool = False) -> None:
     """Put a package at ``target``, replacing an older build of it.
 
     Args:
