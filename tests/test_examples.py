@@ -1,0 +1,116 @@
+"""Each example builds, proves itself, trains, and prints the figures its README claims."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"digits": "digit_nets", "lattice_boltzmann": "collision_nets"}
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?")
+
+
+def run(*arguments: str, path: Path = ROOT) -> str:
+    """Run Python with ``path`` importable, and return what it prints."""
+    search = os.pathsep.join([str(path), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": search},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read_row(printed: str, name: str) -> list[float]:
+    """Return the numbers of the one line of a printed table that starts with ``name``."""
+    (line,) = (line for line in printed.splitlines() if re.match(rf"{re.escape(name)}  ", line))
+    return [float(word.replace(",", "")) for word in NUMBER.findall(line[len(name) :])]
+
+
+def drop_seconds(printed: str) -> str:
+    return re.sub(r"\|[ \d.]+$", "", printed, flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build every example with one command."""
+    folder = tmp_path_factory.mktemp("packages")
+    specs = [f"examples/{name}/spec.yaml" for name in PACKAGES]
+    run("-m", "eqcompile", "build", *specs, "-o", str(folder))
+    return folder
+
+
+def test_every_example_is_listed() -> None:
+    assert {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()} == set(PACKAGES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES.values())
+def test_the_package_checks_itself(package: str, packages: Path) -> None:
+    run("-m", f"{package}.selfcheck", path=packages)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES.values())
+def test_the_package_is_verified(package: str, packages: Path) -> None:
+    run("-m", "eqcompile", "verify", str(packages / package))
+
+
+def test_a_missing_package_is_built_by_the_script(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    run("examples/lattice_boltzmann/train.py", "--packages", str(folder))
+    assert (folder / "collision_nets" / "certificate.json").exists()
+
+
+def test_lattice_boltzmann(packages: Path) -> None:
+    printed = run("examples/lattice_boltzmann/train.py", "--packages", str(packages))
+    count, training, test, asymmetry = read_row(printed, "D4-equivariant (eqcompile)")
+    assert count == 3 + 15 + 65
+    assert test < 1e-12
+    assert training < 1e-12
+    assert asymmetry < 1e-14
+    count, training, test, asymmetry = read_row(printed, "unconstrained")
+    assert count == 9 * 55
+    assert training < 1e-12 < 1e-4 < min(test, asymmetry)
+    count, training, test, asymmetry = read_row(printed, "unconstrained, 8 moved copies")
+    assert max(training, test, asymmetry) < 1e-12
+    assert printed.rstrip().endswith("determine: 65")
+
+
+def check_digits(printed: str) -> list[float]:
+    """Check what holds after any number of epochs; return the row of the equivariant network."""
+    ours = read_row(printed, "D4-equivariant (eqcompile)")
+    free = read_row(printed, "unconstrained")
+    assert ours[0] == 2 * (10 + 528 + 16768) + 10 * (1 + 2 * (10 + 288))
+    assert free[0] == 2 * 64 * (1 + 64 + 2080) + 10 * (1 + 2 * (64 + 2080))
+    assert ours[3] == ours[4], "turned test digits err exactly as often as upright ones"
+    assert ours[5] < 1e-4
+    assert free[5] > 1e-2
+    assert free[4] > 50
+    return ours
+
+
+@pytest.mark.slow
+def test_digits_quickly_and_twice_the_same(packages: Path) -> None:
+    arguments = ("examples/digits/train.py", "--packages", str(packages), "--quick")
+    printed = run(*arguments)
+    check_digits(printed)
+    assert drop_seconds(run(*arguments)) == drop_seconds(printed)
+
+
+@pytest.mark.slow
+def test_digits(packages: Path) -> None:
+    printed = run("examples/digits/train.py", "--packages", str(packages))
+    ours = check_digits(printed)
+    assert ours[1] < 1
+    assert ours[3] < 6
+    assert read_row(printed, "unconstrained, training turned")[4] < 8
