@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -47,6 +48,19 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     specs = [f"examples/{name}/spec.yaml" for name in PACKAGES]
     run("-m", "eqcompile", "build", *specs, "-o", str(folder))
     return folder
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_class_counts_of_the_readme_are_solved(name: str) -> None:
+    """Every row ``| degree | coefficients | classes |`` of an example's README is what solve says."""
+    solved = json.loads(run("-m", "eqcompile", "solve", f"examples/{name}/spec.yaml", "--json"))
+    rows = [
+        f"| {degree} | {counts['slots']:,} | {counts['classes']:,} |"
+        for layer in solved["layers"]
+        for degree, counts in layer["degrees"].items()
+    ]
+    readme = (ROOT / "examples" / name / "README.md").read_text("utf-8")
+    assert [row for row in rows if row not in readme] == []
 
 
 def test_every_example_is_listed() -> None:
