@@ -6,12 +6,16 @@ import re
 from pathlib import Path
 from typing import Any
 
-from eqcompile.driver import Progress, Source, compile_spec, keep_quiet, solve_spec
+from eqcompile.draw.derivation import explain_layer
+from eqcompile.draw.formats import FORMATS
+from eqcompile.driver import Progress, Source, compile_layer, keep_quiet, read, solve_spec
 from eqcompile.errors import Refusal
+from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.problem import LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
-from eqcompile.solve.layer import LayerSolution
+from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.solve.why import Chain, Slot, explain_tie, explain_zero
 
@@ -81,8 +85,6 @@ def draw(
         degree: Only this degree.
         progress: Called before each long step.
     """
-    from eqcompile.draw.formats import FORMATS
-
     render = FORMATS[form]
     solutions = pick_layers(solve_spec(source, progress=progress), layer)
     if degree is not None:
@@ -93,11 +95,22 @@ def draw(
 
 
 def explain(source: Source, progress: Progress = keep_quiet) -> str:
-    """Write the derivation of every layer of a spec, down to the chosen plan and its proof."""
-    from eqcompile.draw.derivation import explain_layer
+    """Write the derivation of every layer of a spec, down to the chosen plan and its proof.
 
-    compiled = compile_spec(source, progress)
-    return "\n\n".join(explain_layer(p.solution, p.choice, p) for p in compiled.layers)
+    A layer that is solved but cannot be emitted is derived without a plan, and the reason stands
+    in its place.
+    """
+    return "\n\n".join(explain_problem(p, progress) for p in resolve(read(source)))
+
+
+def explain_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> str:
+    """Write the derivation of one layer."""
+    try:
+        layer = compile_layer(problem, progress)
+    except Refusal as refusal:
+        solution = solve_layer(problem, blocks=False, progress=progress)
+        return f"{explain_layer(solution)}\n\nThere is no plan: {refusal.text}."
+    return explain_layer(layer.solution, layer.choice, layer)
 
 
 def read_slot(text: str) -> tuple[int, tuple[int, ...]]:

@@ -181,6 +181,13 @@ def test_explain_derives_this_very_spec(spec: Path) -> None:
     assert "hyperoctahedral" in text or "B_2" in text
 
 
+def test_explain_derives_what_cannot_be_emitted(spec: Path) -> None:
+    spec.write_text(SPEC.replace("symmetric: 3", "cyclic: 400"))
+    text, _ = call("explain", spec)
+    assert "32080000 slots, 80200 classes" in text
+    assert "There is no plan: layer Quad is too large to emit" in text
+
+
 def test_lists_and_schema() -> None:
     assert "symmetric" in call("list", "groups")[0]
     assert "polynomial" in call("list", "layers")[0]
