@@ -52,7 +52,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_the_class_counts_of_the_readme_are_solved(name: str) -> None:
-    """Every row ``| degree | coefficients | classes |`` of an example's README is what solve says."""
+    """Every row of degree, coefficients and classes is what ``solve`` says."""
     solved = json.loads(run("-m", "eqcompile", "solve", f"examples/{name}/spec.yaml", "--json"))
     rows = [
         f"| {degree} | {counts['slots']:,} | {counts['classes']:,} |"

@@ -27,7 +27,7 @@ import eqcompile
 
 SPEC = Path(__file__).with_name("spec.yaml")
 SIDE, CLASSES, HIDDEN, BATCH = 8, 10, 2, 64
-LEARNING_RATES, WEIGHT_DECAYS, EPOCHS = (1e-3, 3e-3), (0.3, 3.0), (10, 20)
+LEARNING_RATES, WEIGHT_DECAYS, EPOCHS = (1e-3, 3e-3), (0.3, 3.0), (8, 16)
 
 Images = tuple[Tensor, Tensor]
 
