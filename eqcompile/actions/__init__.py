@@ -1,1 +1,1 @@
-"""Group actions: families of groups, representations and their expressions, relations, stabilisers."""
+"""Group actions: families, representations and expressions, relations, stabilisers."""
