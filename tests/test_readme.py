@@ -103,6 +103,16 @@ def test_the_readme_lists_every_group_and_form(tmp_path: Path) -> None:
             assert spelled.format(line.split()[0]) in text or "not yet served" in line, line
 
 
+def test_the_readme_repeats_the_examples() -> None:
+    """The digits table of the README has the figures of the table in the example's README."""
+    printed = (ROOT / "examples" / "digits" / "README.md").read_text("utf-8")
+    rows = re.findall(r"  ([\d,]+)\| +(\S+) +\S+ +(\S+) +(\S+)\|", printed)
+    assert len(rows) == 3
+    text = (ROOT / "README.md").read_text("utf-8")
+    for row in rows:
+        assert f"| {' | '.join(row)} |" in text
+
+
 def test_contributing_shows_the_code_that_is_there() -> None:
     """A block under a comment ``from FILE`` stands in that file, word for word."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
