@@ -18,6 +18,9 @@ from pathlib import Path
 
 import pytest
 
+import eqcompile
+from eqcompile.actions.group import Group
+
 ROOT = Path(__file__).resolve().parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -33,6 +36,13 @@ class Shown:
 def read_blocks(text: str) -> list[tuple[str, str]]:
     """Return the language and content of every fenced block."""
     return [(m[1], m[2]) for m in FENCE.finditer(text)]
+
+
+def build_group(code: str) -> Group:
+    """Build a group as it would stand in a spec."""
+    layer = f"{{name: L, group: {code}, input: V, output: V, degree: 0}}"
+    spec = eqcompile.load(f"version: 1\npackage: groups\nlayers: [{layer}]\n")
+    return spec.actions[0].group
 
 
 def read_console(block: str) -> Iterator[Shown]:
@@ -101,6 +111,19 @@ def test_the_readme_lists_every_group_and_form(tmp_path: Path) -> None:
     for what, spelled in (("groups", "`{{{}: "), ("forms", "`{}`")):
         for line in run(Shown(("-m", "eqcompile", "list", what), ""), tmp_path).splitlines():
             assert spelled.format(line.split()[0]) in text or "not yet served" in line, line
+
+
+def test_every_group_of_the_table_can_be_built() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text[text.index("| group | acts on |") : text.index("Inputs and outputs are")]
+    cells = [cell for line in table.splitlines()[2:] if line for cell in line.split(" | ")[:1]]
+    written = [code for cell in cells for code in re.findall(r"`(\{.*?\})`", cell)]
+    sizes = {" n}": " 3}", "h, w": "4, 4", "[A, B]": "[{symmetric: 2}, {cyclic: 3}]"}
+    for code in written:
+        for name, size in sizes.items():
+            code = code.replace(name, size)
+        assert build_group(code).dim > 0, code
+    assert len(written) == 14
 
 
 def test_the_readme_repeats_the_examples() -> None:
