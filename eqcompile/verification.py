@@ -12,19 +12,22 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from eqcompile.actions.group import Representation
-from eqcompile.driver import Progress, compile_spec, keep_quiet, render
+from eqcompile.driver import Progress, compile_layer, compile_spec, keep_quiet, render
 from eqcompile.emit.claims import FORMAT, dump_json, hash_text
-from eqcompile.errors import CertificateError, SpecError
+from eqcompile.errors import CertificateError, Refusal, SpecError
 from eqcompile.exact.signed import IntArray, SignedPermutation
+from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.problem import LayerProblem
 from eqcompile.solve.ansatz import Ansatz
-from eqcompile.solve.certificate import prove
+from eqcompile.solve.certificate import BlockProof, prove
+from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.solver import walk_outputs
 from eqcompile.solve.tying import OutputOrbit, Tying
 from eqcompile.spec import load
@@ -35,19 +38,30 @@ TYING = "tying.json"
 
 
 def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
-    """Solve, prove and lower a spec again; return what held, one line each."""
+    """Solve and prove a spec again, and lower what can be emitted; return what held."""
+    return tuple(line for p in resolve(load(path)) for line in verify_problem(p, progress))
+
+
+def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> list[str]:
+    """Prove one layer, one line per block and one for its plan."""
+    try:
+        layer = compile_layer(problem, progress)
+    except Refusal as refusal:
+        solution = solve_layer(problem, blocks=False, progress=progress)
+        progress(f"{problem.name}: proving")
+        proofs = [prove(block.tying) for block in solution.blocks]
+        return [*_spell_proofs(solution, proofs), f"{problem.name} has no plan: {refusal.text}"]
+    plan = f"{problem.name} plan {layer.choice.form}: equal to its ansatz by "
+    return [*_spell_proofs(layer.solution, layer.proofs), plan + layer.plan_proof.method]
+
+
+def _spell_proofs(solution: LayerSolution, proofs: Sequence[BlockProof]) -> list[str]:
     found = []
-    for layer in compile_spec(path, progress).layers:
-        name = layer.solution.problem.name
-        for block, proof in zip(layer.solution.blocks, layer.proofs, strict=True):
-            shape = ",".join(map(str, block.shape))
-            methods = ", ".join(proof.proof)
-            found.append(
-                f"{name} degree {block.degree} ({shape}): {proof.classes} classes by {methods}"
-            )
-        proof_of = layer.plan_proof
-        found.append(f"{name} plan {layer.choice.form}: equal to its ansatz by {proof_of.method}")
-    return tuple(found)
+    for block, proof in zip(solution.blocks, proofs, strict=True):
+        shape, methods = ",".join(map(str, block.shape)), ", ".join(proof.proof)
+        where = f"{solution.problem.name} degree {block.degree} ({shape})"
+        found.append(f"{where}: {proof.classes} classes by {methods}")
+    return found
 
 
 def verify_package(folder: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:

@@ -98,6 +98,13 @@ def test_verify_a_spec(spec: Path) -> None:
     assert any(line.startswith("ok  Odd plan ") for line in lines)
 
 
+def test_verify_proves_what_cannot_be_emitted(spec: Path) -> None:
+    spec.write_text(SPEC.replace("symmetric: 3", "cyclic: 400"))
+    lines = call("verify", spec)[0].splitlines()
+    assert "ok  Quad degree 2 (2): 80200 classes by components, burnside" in lines
+    assert any(line.startswith("ok  Quad has no plan: ") for line in lines)
+
+
 def test_two_specs_are_built_side_by_side(spec: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(SPEC.replace("small_nets", "other_nets"))
