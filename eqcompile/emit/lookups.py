@@ -92,7 +92,7 @@ def choose_lookup(table: Table | ChannelTable, *, transposed: bool) -> Lookup:
     name = check_identifier(table.name) + ("_transposed" if transposed else "")
     if isinstance(table, ChannelTable):
         kind = "matrix" if transposed else "gather"
-        recipe = ("channels", table.position, *table.shape)
+        recipe: tuple[str | int, ...] = ("channels", table.position, *table.shape)
         return Lookup(name, recipe, transposed, kind, False, 1)
     rows, height, width = table.rows, table.height, table.width
     if transposed:

@@ -133,11 +133,9 @@ class Writer:
         axis = -1 if axis == len(value.axes) - 1 else axis
         self.used[op.table, op.transposed] = lookup
         arguments = [head, *self._spell_lookup(lookup, axis, op.target)]
-        tail = ")"
         if len(op.target) > 1:
-            parts = ", ".join(self.sizes[a] for a in op.target)
-            tail = f").unflatten({axis}, ({parts}))"
-        call = spell_call(f"{name} = {lookup.kind}(", arguments, tail, indent=self.indent)
+            arguments.append(f"split={spell_tuple([self.sizes[a] for a in op.target])}")
+        call = spell_call(f"{name} = {lookup.kind}(", arguments, indent=self.indent)
         return call, axes
 
     def _spell_lookup(self, lookup: Lookup, axis: int, target: Axes) -> list[str]:
@@ -210,7 +208,7 @@ class Writer:
 def _assign_letters(axes: Sequence[str]) -> dict[str, str]:
     """Give every axis a letter for einsum, its own first letter where that is free."""
     letters: dict[str, str] = {}
-    for axis in dict.fromkeys(axes):
+    for axis in sorted(dict.fromkeys(axes), key=len):
         free = [c for c in (axis[0], *LETTERS) if c not in letters.values()]
         letters[axis] = free[0]
     return letters
@@ -242,7 +240,7 @@ def render_function(
     names = [check_identifier(argument) for argument, _ in arguments]
     groups = list(dict.fromkeys(r.group for r in results if r.group))
     flags = [f"needs_{group}" for group in groups]
-    writer = Writer(plan, lookups, spell_sizes(plan, arguments), names=_name_results(plan, results))
+    writer = Writer(plan, lookups, spell_sizes(plan, arguments))
     parameters = [*(f"{n}: Tensor" for n in names), "tables: Sequence[Tensor]"]
     parameters += [f"{flag}: bool = True" for flag in flags]
     kind = "Tensor" if len(results) == 1 else "tuple[Tensor, ...]"
@@ -304,6 +302,9 @@ def _write_groups(writer: Writer, results: Sequence[Result], groups: list[str]) 
     for place, group in enumerate(groups):
         for other in groups[place + 1 :]:
             shared |= reach[group] & reach[other]
+    named = _name_results(writer.plan, results)
+    # What several groups need is no result yet: whether it is one, the flags say.
+    writer.names = {p: name for p, name in named.items() if not (groups and p in shared)}
     for position in sorted(shared):
         writer.write(position)
     taken: list[int] = []

@@ -1,0 +1,49 @@
+"""Packages shared by the tests of the emitter, written once per session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from tests.emit.problems import install, pose
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on the path for packages that tests write."""
+    return tmp_path_factory.mktemp("packages")
+
+
+@pytest.fixture(scope="session")
+def zoo(packages: Path) -> ModuleType:
+    """One package with a layer of every mixing and form, and unlike groups."""
+    return install(
+        packages,
+        "zoo",
+        [
+            pose("C_4", (0, 1, 2), inputs=2, outputs=3, name="Cycle"),
+            pose("S_3", (0, 1, 2, 3), inputs=3, outputs=2, name="Cubic"),
+            pose("S_3", (0, 1, 2), inputs=2, outputs=2, name="Dense", form="dense"),
+            pose("B_2", (1, 3), inputs=2, outputs=2, mixing="factored", rank=3, name="Factored"),
+            pose("D2Q9", (0, 1, 2), inputs=2, outputs=2, mixing="depthwise", name="Collide"),
+            pose(
+                "C_2 with fixed points",
+                (0, 1, 2),
+                inputs=2,
+                outputs=2,
+                mixing="channelwise",
+                name="Fixed",
+            ),
+            pose("turning the plane", (1, 2, 3), inputs=2, outputs=1, name="Turn", form="dense"),
+            pose("S_3 to scalar", (0, 2), inputs=2, outputs=1, name="Invariant"),
+            pose("one point", (0, 1, 2), inputs=2, outputs=2, name="Point"),
+        ],
+    )
