@@ -16,7 +16,7 @@ from math import lcm
 
 import numpy as np
 
-from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.emit.spelling import check_identifier, fit_call, spell_tuple
 from eqcompile.exact.signed import IntArray
 from eqcompile.plan.ir import ChannelTable, Map, Plan, Table
 
@@ -70,7 +70,7 @@ class Lookup:
         return tuple(f"{self.name}_{width}_coefficients" for width in self.widths)
 
     def spell(self) -> str:
-        """Write the constructor call that declares this lookup in the package."""
+        """Write the constructor call that declares this lookup, for a line indented by 4."""
         recipe = spell_tuple(
             [f'"{part}"' if isinstance(part, str) else str(part) for part in self.recipe]
         )
@@ -84,7 +84,7 @@ class Lookup:
             parts.append(f"denominator={self.denominator}")
         if self.widths:
             parts.append(f"widths={spell_tuple([str(w) for w in self.widths])}")
-        return spell_call("Lookup(", parts, "),", indent=4)
+        return fit_call("Lookup(", parts, indent=4)
 
 
 def choose_lookup(table: Table | ChannelTable, *, transposed: bool) -> Lookup:

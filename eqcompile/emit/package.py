@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -140,5 +141,11 @@ def render_ops(package: str, header: str, views: Sequence[LayerView], files: dic
 
 
 def sort_imports(names: Iterable[str]) -> list[str]:
-    """Sort names as linters want them: constants, classes, then the rest."""
-    return sorted(names, key=lambda n: (not n.isupper(), not n[0].isupper(), n))
+    """Sort names as linters want them: constants, classes, then the rest, numbers by value."""
+
+    def rank(name: str) -> tuple[bool, bool, list[tuple[int, str]], str]:
+        parts = re.findall(r"\d+|\D+", name.lower())
+        natural = [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
+        return not name.isupper(), not name[0].isupper(), natural, name
+
+    return sorted(names, key=rank)

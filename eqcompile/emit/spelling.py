@@ -57,6 +57,34 @@ def spell_call(head: str, arguments: Sequence[str], tail: str = ")", *, indent: 
     return f"{space}{head}\n{inner}{space}{tail}"
 
 
+def fit_call(head: str, arguments: Sequence[str], *, indent: int) -> str:
+    """Write a call that stands in a list, broken if it would not fit after ``indent``."""
+    line = head + ", ".join(arguments) + ")"
+    if len(line) + indent < LINE:
+        return line
+    return head + "\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
+
+
+def spell_tuple_lines(head: str, items: Sequence[str], tail: str, *, indent: int = 0) -> str:
+    """Write a tuple with one item per line; a lone item that fits stays on the line.
+
+    Args:
+        head: Up to and with the opening bracket.
+        items: Each on one line or several, without indent.
+        tail: From the closing bracket on.
+        indent: Spaces before the first line.
+    """
+    space = " " * indent
+    if len(items) == 1:
+        line = f"{space}{head}{items[0]},{tail}"
+        if len(line) <= LINE and "\n" not in line:
+            return line
+    inner = "".join(
+        f"{space}    {item.replace(chr(10), chr(10) + space + '    ')},\n" for item in items
+    )
+    return f"{space}{head}\n{inner}{space}{tail}"
+
+
 def spell_tuple(items: Sequence[str]) -> str:
     """Write a tuple; one item keeps its comma."""
     return f"({', '.join(items)}{',' if len(items) == 1 else ''})"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from eqcompile.emit.lookups import list_lookups
-from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.emit.spelling import check_identifier, fit_call, spell_tuple, spell_tuple_lines
 from eqcompile.emit.torch_code import Lookups, Result, render_function
 from eqcompile.emit.variance import block_variance, factored_variance
 from eqcompile.layers.problem import LayerProblem
@@ -55,8 +55,8 @@ class LayerView:
     out_channels: int
     documentation: tuple[str, ...]
     parameters: tuple[str, ...]
-    blocks: tuple[str, ...]
-    lookups: tuple[str, ...]
+    blocks: str
+    lookups: str
     indices: int
     programs: tuple[str, ...]
     out: str
@@ -105,8 +105,14 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         out_channels=problem.channels.outputs,
         documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
         parameters=tuple(w.name for w in weights),
-        blocks=tuple(spell_block(problem, block) for block in blocks),
-        lookups=tuple(lookup.spell() for lookup in lookups.values()),
+        blocks=spell_tuple_lines(
+            "blocks=(", [spell_block(problem, block) for block in blocks], "),", indent=8
+        ),
+        lookups=spell_tuple_lines(
+            f"LOOKUPS_{problem.name}: tuple[Lookup, ...] = (",
+            [lookup.spell() for lookup in lookups.values()],
+            ")",
+        ),
         indices=sum(len(lookup.indices) for lookup in lookups.values()),
         programs=render_programs(layer, lookups, weights),
         out=next(w.name for w in weights if w.axes[0] in leading),
@@ -149,7 +155,7 @@ def _describe_tuples(block: Block) -> str:
 
 
 def spell_block(problem: LayerProblem, block: Block) -> str:
-    """Write the constructor call that declares a block in the package."""
+    """Write the constructor call that declares a block, for a line indented by 12."""
     if block.degree == 0:
         powers: tuple[Fraction, ...] = ()
     elif problem.channels.mixing == "factored":
@@ -164,7 +170,7 @@ def spell_block(problem: LayerProblem, block: Block) -> str:
         str(block.tying.classes),
         variance,
     )
-    return spell_call("_Block(", arguments, "),", indent=12)
+    return fit_call("_Block(", arguments, indent=12)
 
 
 def render_programs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -82,7 +83,7 @@ def test_transforms_in_one_graph(zoo: ModuleType, name: str, transform: str) -> 
     derivative of a selection gets wrong."""
     layer = getattr(zoo, name)()
     function = COMPILED[transform]
-    compiled: Any = torch.compile(lambda x: function(layer, x), fullgraph=True)
+    compiled: Any = torch.compile(partial(function, layer), fullgraph=True)
     x = draw(layer)
     torch.testing.assert_close(compiled(x), function(layer, x))
 
