@@ -17,7 +17,7 @@ from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.program import explain_forms
 from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
-from eqcompile.emit.package import Origin, render_package, template_root
+from eqcompile.emit.package import Origin, render_package
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
@@ -29,6 +29,7 @@ from eqcompile.solve.certificate import prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.spec import Spec, load, read_files
+from eqcompile.templating import template_root
 from eqcompile.version import TOOL, VERSION
 
 Tying.draw_html = staticmethod(draw_html)

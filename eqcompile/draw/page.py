@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from eqcompile.templating import template_root
+from eqcompile.templating import open_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +55,9 @@ class Page:
     sections: tuple[PageSection, ...]
 
 
-@cache
-def open_pages() -> Environment:
-    """Return the environment of pages: everything is escaped, an unknown name is an error."""
-    return Environment(
-        loader=FileSystemLoader(template_root()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=True,
-    )
-
-
 def render_page(page: Page) -> str:
     """Render a page as HTML."""
-    return open_pages().get_template("report.html.jinja").render(page=page)
+    return open_templates(escape=True).get_template("report.html.jinja").render(page=page)
 
 
 def make_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> PageBlock:

@@ -6,15 +6,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from eqcompile.emit.spelling import check_digest, check_identifier, spell_json
 from eqcompile.emit.tying_json import FORMAT, describe_layer
 from eqcompile.emit.views import EmittedLayer, LayerView, view_layer
 from eqcompile.emit.write import MARK
+from eqcompile.templating import open_templates
 
 Files = tuple[tuple[str, str], ...]
 
@@ -40,25 +37,6 @@ class Origin:
     spec_digest: str
     certificate_digest: str
     spec_text: str = ""
-
-
-def template_root() -> Path:
-    """Return the folder of the templates: in the wheel, or at the top of a source tree."""
-    inside = Path(__file__).parent.parent / "templates"
-    return inside if inside.is_dir() else inside.parent.parent / "templates"
-
-
-@cache
-def open_templates() -> Environment:
-    """Return the template environment: an unknown name in a template is an error."""
-    return Environment(
-        loader=FileSystemLoader(template_root()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
 
 
 def render_package(
@@ -122,7 +100,7 @@ def spell_header(origin: Origin) -> str:
 
 def render(name: str, context: Mapping[str, object]) -> str:
     """Render one template."""
-    return open_templates().get_template(f"{name}.py.jinja").render(context)
+    return open_templates(escape=False).get_template(f"{name}.py.jinja").render(context)
 
 
 def render_ops(package: str, header: str, views: Sequence[LayerView], files: dict[str, str]) -> str:

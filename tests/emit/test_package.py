@@ -15,20 +15,14 @@ import numpy as np
 import pytest
 from jinja2 import UndefinedError
 
-from eqcompile.emit import package as package_module
-from eqcompile.emit.package import (
-    SHARED,
-    Origin,
-    open_templates,
-    render_package,
-    sort_imports,
-    template_root,
-)
+from eqcompile import templating
+from eqcompile.emit.package import SHARED, Origin, render_package, sort_imports
 from eqcompile.emit.spelling import spell_json
 from eqcompile.emit.tying_json import describe_layer
 from eqcompile.emit.views import view_layer
 from eqcompile.emit.write import MARK, write_package
 from eqcompile.layers.problem import LayerProblem
+from eqcompile.templating import open_templates, template_root
 from tests.emit.problems import ORIGIN, emit_layer, pose, render_problems, solve_posed
 
 PROBLEMS = [
@@ -117,7 +111,7 @@ def test_bad_names_are_refused() -> None:
 def test_every_name_a_template_uses_must_be_given() -> None:
     for path in sorted(template_root().glob("*.py.jinja")):
         with pytest.raises(UndefinedError):
-            open_templates().get_template(path.name).render({})
+            open_templates(escape=False).get_template(path.name).render({})
 
 
 def test_templates_decide_nothing() -> None:
@@ -129,9 +123,9 @@ def test_templates_decide_nothing() -> None:
 def test_templates_are_found_in_a_wheel_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside = tmp_path / "eqcompile" / "emit" / "package.py"
+    inside = tmp_path / "eqcompile" / "templating.py"
     (tmp_path / "templates").mkdir()
-    monkeypatch.setattr(package_module, "__file__", str(inside))
+    monkeypatch.setattr(templating, "__file__", str(inside))
     assert template_root() == tmp_path / "templates"
     (tmp_path / "eqcompile" / "templates").mkdir(parents=True)
     assert template_root() == tmp_path / "eqcompile" / "templates"
