@@ -95,25 +95,16 @@ def tamper(data: Any, what: str) -> None:
             block["sizes"][0] += 1
 
 
-@pytest.mark.parametrize(
-    ("what", "check"),
-    [
-        ("generator", "tables"),
-        ("representative", "tables"),
-        ("slot", "tables"),
-        ("sizes", "tables"),
-    ],
-)
-def test_tampering_is_found(alone: Path, tmp_path: Path, what: str, check: str) -> None:
+@pytest.mark.parametrize("what", ["generator", "representative", "slot", "sizes"])
+def test_tampering_is_found(tmp_path: Path, what: str) -> None:
     files = dict(render_problems("alone", [pose("C_4", (0, 1, 2), inputs=2, name="Quad")]))
     data = json.loads(files["tying.json"])
     tamper(data, what)
     files["tying.json"] = json.dumps(data)
     write_package(tuple(files.items()), tmp_path / "alone")
-    code = "import alone.selfcheck as s\nfor r in s.run(): print(r.check, r.passed)"
-    code += "\nsys.exit(s.main())"
+    code = "import alone.selfcheck as s\nsys.exit(s.main())"
     found = run(code, tmp_path)
-    assert f"{check} False" in found.stdout, found.stdout + found.stderr
+    assert "FAIL  Quad  tables" in found.stdout, found.stdout + found.stderr
     assert found.returncode == 1
 
 
