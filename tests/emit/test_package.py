@@ -21,7 +21,6 @@ from eqcompile.emit.spelling import spell_json
 from eqcompile.emit.tying_json import describe_layer
 from eqcompile.emit.views import view_layer
 from eqcompile.emit.write import MARK, write_package
-from eqcompile.layers.problem import LayerProblem
 from eqcompile.templating import open_templates, template_root
 from tests.emit.problems import ORIGIN, emit_layer, pose, render_problems, solve_posed
 
@@ -243,13 +242,3 @@ def test_code_is_formatted_and_clean(written: Path) -> None:
 @pytest.mark.slow
 def test_code_is_typed(written: Path) -> None:
     run_tool(written.parent, "mypy", "--strict", "boards")
-
-
-def test_names_that_could_hide_others(files: dict[str, str]) -> None:
-    """Layers called like builtins, modules of the package or helpers still work."""
-    names = ["super", "int", "Layout", "base", "tables", "Fraction", "torch_", "Tensor", "dense"]
-    problems: list[LayerProblem] = [pose("S_2", (0, 1), name=name) for name in names]
-    found = dict(render_problems("boards", problems))
-    compile(found["layers.py"], "layers.py", "exec")
-    compile(found["ops.py"], "ops.py", "exec")
-    assert files

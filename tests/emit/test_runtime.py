@@ -379,3 +379,41 @@ def test_reloading_a_package(zoo: ModuleType) -> None:
     torch.testing.assert_close(again(x), before)
     torch.testing.assert_close(layer(x), before)
     again(x).sum().backward()
+
+
+def test_a_constant_layer(packages: Path) -> None:
+    cls = install(packages, "constants", [pose("S_3", (0,), inputs=2, outputs=3)]).Layer
+    for backend in ("torch", "reference"):
+        layer = cls(backend=backend)
+        with torch.no_grad():
+            layer.bias.copy_(torch.tensor([[3.0**0.5], [0.0], [-(3.0**0.5)]]))
+        x = torch.randn(2, 5, 2, 3, requires_grad=True)
+        y = layer(x)
+        torch.testing.assert_close(y, torch.tensor([1.0, 0.0, -1.0])[:, None].expand(2, 5, 3, 3))
+        y.sum().backward()
+        assert x.grad is None or not x.grad.any()
+        assert layer.bias.grad.shape == (3, 1)
+        assert layer.load_dense(0, layer.dense_weight(0)) == 0.0
+
+
+def test_names_that_hide_others(packages: Path) -> None:
+    """Layers called like builtins, or like modules and classes of the package, still work."""
+    names = ["super", "int", "Layout", "base", "tables", "Fraction", "Tensor", "dense", "arrays"]
+    package = install(packages, "hiding", [pose("S_2", (0, 1), name=name) for name in names])
+    importlib.reload(importlib.import_module("hiding.layers"))
+    package = importlib.reload(package)
+    for name in names:
+        layer = getattr(package, name)()
+        copied = pickle.loads(pickle.dumps(layer))
+        x = torch.randn(3, 1, 2)
+        torch.testing.assert_close(copied(x), layer(x))
+    checks = importlib.import_module("hiding.selfcheck")
+    assert all(result.passed for result in checks.run())
+
+
+def test_exported_programs_are_saved(zoo: ModuleType, tmp_path: Path) -> None:
+    layer = zoo.Cycle()
+    x = draw(layer, 3, dtype=torch.float32)
+    torch.export.save(torch.export.export(layer, (x,)), tmp_path / "layer.pt2")
+    loaded: Any = torch.export.load(tmp_path / "layer.pt2").module()
+    torch.testing.assert_close(loaded(x), layer(x))
