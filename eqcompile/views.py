@@ -199,10 +199,10 @@ def list_entries(what: str) -> list[tuple[str, str]]:
     import eqcompile.actions.families  # noqa: F401  (registers every group family)
     from eqcompile.actions.group import GROUPS
     from eqcompile.layers.families import LAYERS
-    from eqcompile.plan.forms import SUMMARIES
+    from eqcompile.plan.lowering import FORMS as PLAN_FORMS
 
     lists: Registry[list[tuple[str, str]]] = Registry("list")
     lists.add("groups", [(name, family.summary) for name, family in GROUPS.items()])
     lists.add("layers", [(name, family.summary) for name, family in LAYERS.items()])
-    lists.add("forms", list(SUMMARIES.items()))
+    lists.add("forms", [(name, form.summary) for name, form in PLAN_FORMS.items()])
     return lists[what]

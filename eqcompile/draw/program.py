@@ -7,7 +7,8 @@ from typing import Protocol
 
 from eqcompile.draw.sections import glue, write_paragraph, write_table
 from eqcompile.plan.cost import CPU, NOMINAL_BATCH
-from eqcompile.plan.forms import SUMMARIES, Choice, FormCost
+from eqcompile.plan.forms import Choice, FormCost
+from eqcompile.plan.lowering import FORMS
 from eqcompile.plan.proof import PlanProof
 from eqcompile.solve.certificate import BlockProof
 from eqcompile.solve.layer import LayerSolution
@@ -48,7 +49,7 @@ def explain_forms(choice: Choice) -> list[str]:
         if cost.refused:
             lines += write_paragraph(f"{cost.refused}: too large to emit.")
     why = "asked for by the spec" if choice.asked else "the cheapest"
-    summary = SUMMARIES.get(choice.form, "")
+    summary = FORMS[choice.form].summary
     return lines + write_paragraph(f"Chosen: {choice.form}, {why}: {summary}.")
 
 

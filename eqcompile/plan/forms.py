@@ -18,11 +18,6 @@ EXPANDED_SLOTS = 2**22
 ARGUMENTS = 56
 """Most tensors a program takes; torch allows an operator 64 arguments, and its gradient more."""
 
-SUMMARIES = {
-    "dense": "expand the weights to all index tuples; outer products, then one matrix product",
-    "monomial": "form every monomial once; expand the weights to its slots; one matrix product",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class FormCost:

@@ -12,6 +12,7 @@ which the emitted package makes them again:
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
@@ -37,7 +38,7 @@ def lower(solution: LayerSolution, form: str) -> Plan:
         (b, o, k). A block without classes has no part in it.
     """
     builder = _declare_axes(solution.problem)
-    lower_features = FORMS[form]
+    lower_features = FORMS[form].features
     terms = []
     for block in solution.parameter_blocks():
         weight = _declare_weight(builder, solution.problem, block)
@@ -47,6 +48,20 @@ def lower(solution: LayerSolution, form: str) -> Plan:
 
 
 Features = Callable[[PlanBuilder, LayerProblem, Block, list[int], str], tuple[int, Table, Axes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One shape of program.
+
+    Attributes:
+        features: Makes the features of a block from its factors; returns them, the table that
+            expands the block's weights to match, and the axes the two share.
+        summary: One line for ``eqcompile list forms``.
+    """
+
+    features: Features
+    summary: str
 
 
 def suffix(block: Block) -> str:
@@ -171,7 +186,16 @@ def lower_dense(
     return _outer(builder, factors, lead, axes), ordered_table(block, n), tuple(axes)
 
 
-FORMS: dict[str, Features] = {"dense": lower_dense, "monomial": lower_monomials}
+FORMS: dict[str, Form] = {
+    "dense": Form(
+        lower_dense,
+        "expand the weights to all index tuples; outer products, then one matrix product",
+    ),
+    "monomial": Form(
+        lower_monomials,
+        "form every monomial once; expand the weights to its slots; one matrix product",
+    ),
+}
 
 
 def _outer(builder: PlanBuilder, factors: list[int], lead: str, axes: list[str]) -> int:

@@ -21,6 +21,7 @@ from eqcompile.plan.meaning import PRIME, list_terms, pick_channels
 from eqcompile.plan.proof import compare_at_point, compare_polynomials, prove_plan
 from eqcompile.plan.transposes import check_transpose, draw_inputs
 from eqcompile.solve.layer import LayerSolution, solve_layer
+from eqcompile.spec.unserved import SERVED_FORMS
 from tests.actions_of import SMALL, make_problem, symmetric
 
 MIXINGS: tuple[Mixing, ...] = ("full", "channelwise", "depthwise", "factored")
@@ -49,6 +50,10 @@ def test_plans_are_proven(name: str, mixing: Mixing, form: str) -> None:
     choice = choose(solve_small(name, [0, 1, 2, 3], mixing, form))
     assert choice.form == form
     assert prove_plan(solve_small(name, [0, 1, 2, 3], mixing), choice).prime == PRIME
+
+
+def test_specs_may_ask_for_every_form() -> None:
+    assert set(SERVED_FORMS) == {"auto", *FORMS}
 
 
 def test_degree_four_is_proven() -> None:
