@@ -140,17 +140,23 @@ def _refuse_shared_names(loaded: Sequence[Spec]) -> None:
 
 
 def _build_side_by_side(specs: Sequence[Path], out: Path, force: bool) -> list[Path]:
-    """Build in parallel processes; the first error in order of the specs is the one shown."""
+    """Compile in parallel processes; write only when every spec has been served."""
     with (
         ProcessPoolExecutor(min(len(specs), cpu_count() or 1)) as pool,
         show_progress() as progress,
     ):
-        jobs = [pool.submit(driver.build, path, out, force=force) for path in specs]
-        built: list[Path] = []
-        for path, job in zip(specs, jobs, strict=True):
-            progress(f"building {path} ({len(built)} of {len(specs)} done)")
-            built.append(job.result())
-        return built
+        jobs = [pool.submit(driver.render_spec, path) for path in specs]
+        rendered: list[driver.Rendered] = []
+        errors: list[Diagnostic] = []
+        for done, (path, job) in enumerate(zip(specs, jobs, strict=True)):
+            progress(f"building {path} ({done} of {len(specs)} done)")
+            try:
+                rendered.append(job.result())
+            except SpecError as error:
+                errors.extend(error.diagnostics)
+    if errors:
+        raise SpecError(tuple(errors))
+    return [driver.write(package, out, force=force) for package in rendered]
 
 
 def _spell_built(built: Sequence[Path]) -> str:

@@ -174,11 +174,27 @@ def build(
     Returns:
         The package's folder.
     """
+    return write(render_spec(source, progress), out, force=force)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A package that is not written yet: its name, and its files by relative path."""
+
+    package: str
+    files: dict[str, str]
+
+
+def render_spec(source: Source, progress: Progress = keep_quiet) -> Rendered:
+    """Compile a spec and render its package; nothing is written."""
     compiled = compile_spec(source, progress)
-    files = render(compiled)
-    target = Path(out) / compiled.spec.document.package
-    progress(f"writing {target}")
-    write_package(sorted(files.items()), target, force=force)
+    return Rendered(compiled.spec.document.package, render(compiled))
+
+
+def write(rendered: Rendered, out: Path | str, *, force: bool = False) -> Path:
+    """Write a rendered package into a folder; see :func:`build`."""
+    target = Path(out) / rendered.package
+    write_package(sorted(rendered.files.items()), target, force=force)
     return target
 
 

@@ -75,6 +75,10 @@ class SpecError(EqcompileError):
         self.diagnostics = tuple(sorted(diagnostics, key=lambda d: (d.span, d.rule, d.text)))
         super().__init__(self.render())
 
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Diagnostic, ...]]]:
+        # Errors travel between the processes of a build; the default rebuilds from the text.
+        return SpecError, (self.diagnostics,)
+
     def render(self) -> str:
         """Spell all errors, one after the other."""
         return "\n".join(d.render() for d in self.diagnostics)
@@ -100,6 +104,10 @@ class Refusal(EqcompileError):
     offset: tuple[int, int] | None = field(default=None)
     on_key: bool = False
 
+    def __reduce__(self) -> tuple[type[Refusal], tuple[object, ...]]:
+        # The default keeps positional arguments only.
+        return Refusal, (self.rule, self.text, self.help, self.at, self.offset, self.on_key)
+
     def __str__(self) -> str:
         return f"{self.text} (help: {self.help})"
 
@@ -114,6 +122,9 @@ class Refusals(EqcompileError):
     def __init__(self, refusals: tuple[Refusal, ...]) -> None:
         self.refusals = refusals
         super().__init__("\n".join(str(r) for r in refusals))
+
+    def __reduce__(self) -> tuple[type[Refusals], tuple[tuple[Refusal, ...]]]:
+        return Refusals, (self.refusals,)
 
 
 def not_yet_served(what: str, help: str, *, at: tuple[PathPart, ...] = ()) -> Refusal:

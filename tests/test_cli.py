@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from eqcompile.cli import app
+from eqcompile.errors import Diagnostic, Refusal, Refusals, Span, SpecError
 
 SPEC = """\
 version: 1
@@ -132,6 +134,27 @@ def test_errors_of_all_specs_are_shown_and_nothing_is_written(spec: Path, tmp_pa
     assert errors.count("error[unknown-group]") == 2
     assert errors.count("did you mean 'symmetric'?") == 2
     assert not (tmp_path / "o").exists()
+
+
+def test_layers_refused_in_parallel_builds_are_all_shown(tmp_path: Path) -> None:
+    """What only compiling finds out comes back from the processes with its place."""
+    for name in ("first", "second"):
+        text = SPEC.replace("small_nets", f"{name}_nets").replace("[1, 3]", "[2]")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    (tmp_path / "good.yaml").write_text(SPEC)
+    specs = [tmp_path / f"{name}.yaml" for name in ("first", "good", "second")]
+    _, errors = call("build", *specs, "-o", tmp_path / "o", code=2)
+    assert errors.count(":10:11: error[no-classes]: layer Odd has no equivariant polynomial") == 2
+    assert not (tmp_path / "o").exists()
+
+
+def test_errors_travel_between_processes() -> None:
+    refusal = Refusal("rule", "text", "help", at=("layers", 1), offset=(2, 3), on_key=True)
+    assert pickle.loads(pickle.dumps(refusal)) == refusal
+    several = pickle.loads(pickle.dumps(Refusals((refusal, refusal))))
+    assert several.refusals == (refusal, refusal)
+    error = SpecError((Diagnostic(Span("spec.yaml", 1, 2, 3), "rule", "text", "help"),))
+    assert pickle.loads(pickle.dumps(error)).diagnostics == error.diagnostics
 
 
 def test_a_foreign_folder_is_kept_unless_forced(spec: Path, tmp_path: Path) -> None:
