@@ -196,13 +196,12 @@ def list_entries(what: str) -> list[tuple[str, str]]:
     Raises:
         Refusal: There is no such list.
     """
-    import eqcompile.actions.families  # noqa: F401  (registers every group family)
-    from eqcompile.actions.group import GROUPS
+    from eqcompile.actions.families import list_families
     from eqcompile.layers.families import LAYERS
     from eqcompile.plan.lowering import FORMS as PLAN_FORMS
 
     lists: Registry[list[tuple[str, str]]] = Registry("list")
-    lists.add("groups", [(name, family.summary) for name, family in GROUPS.items()])
+    lists.add("groups", list(list_families()))
     lists.add("layers", [(name, family.summary) for name, family in LAYERS.items()])
     lists.add("forms", [(name, form.summary) for name, form in PLAN_FORMS.items()])
     return lists[what]

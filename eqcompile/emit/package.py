@@ -30,13 +30,11 @@ class Origin:
         version: Of eqcompile.
         spec_digest: Of the spec.
         certificate_digest: Of the certificate.
-        spec_text: The spec itself, kept beside the code as ``spec.yaml``; empty to leave it out.
     """
 
     version: str
     spec_digest: str
     certificate_digest: str
-    spec_text: str = ""
 
 
 def render_package(
@@ -82,8 +80,6 @@ def render_package(
     digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
     files["__init__.py"] = render("init", {**context, **digests, "version": origin.version})
     files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}
-    if origin.spec_text:
-        files["spec.yaml"] = origin.spec_text
     return tuple(sorted(files.items()))
 
 

@@ -8,7 +8,7 @@ there once, for both kinds of action.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,13 +57,6 @@ class SignedPermutation:
     def identity(cls, n: int) -> SignedPermutation:
         """Return the identity on n basis vectors."""
         return cls.unsigned(np.arange(n))
-
-    @classmethod
-    def from_points(cls, image: IntArray) -> SignedPermutation:
-        """Undo :meth:`double`: read a permutation of the points ``+-e_i`` as a signed one."""
-        n = len(image) // 2
-        head = image[:n]
-        return cls(head % n, np.where(head < n, 1, -1))
 
     @property
     def n(self) -> int:
@@ -137,14 +130,6 @@ def kron(left: SignedPermutation, right: SignedPermutation) -> SignedPermutation
     """Return the tensor product on pairs ``(i, j)`` in row-major order."""
     perm = left.perm[:, None] * right.n + right.perm[None, :]
     return SignedPermutation(perm.ravel(), np.outer(left.signs, right.signs).ravel())
-
-
-def compose(factors: Iterable[SignedPermutation], n: int) -> SignedPermutation:
-    """Return the product of ``factors`` from left to right; the last one acts first."""
-    result = SignedPermutation.identity(n)
-    for factor in factors:
-        result = result @ factor
-    return result
 
 
 def spell_cycles(g: SignedPermutation) -> str:

@@ -14,7 +14,7 @@ as many as the dimension are a basis.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -227,9 +227,3 @@ def propagate_least(points: IntArray, starts: IntArray, stops: IntArray) -> IntA
     merged = np.arange(len(points))
     merged[roots] = roots[least]
     return np.asarray(merged[points])
-
-
-def list_methods(proofs: Sequence[BlockProof]) -> tuple[str, ...]:
-    """Return the methods that served every one of some blocks."""
-    first = proofs[0].proof if proofs else ()
-    return tuple(m for m in first if all(m in p.proof for p in proofs))

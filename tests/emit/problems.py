@@ -49,7 +49,7 @@ ACTIONS: dict[str, tuple[Generators, Generators]] = {
     "one point": (symmetric(1), symmetric(1)),
 }
 
-ORIGIN = Origin("0.1.0", "sha256:" + "1" * 64, "sha256:" + "2" * 64, "version: 1\n")
+ORIGIN = Origin("0.1.0", "sha256:" + "1" * 64, "sha256:" + "2" * 64)
 
 Action = tuple[IntArray, IntArray]
 

@@ -41,11 +41,7 @@ def test_names_of_files(files: dict[str, str]) -> None:
     assert sorted(files) == list(files)
     contract = ["__init__", "layers", "ops", "kernels", "reference", "selfcheck"]
     assert {f"{name}.py" for name in (*contract, *SHARED)} <= set(files)
-    assert {"tying.json", "certificate.json", "report.html", "py.typed", "spec.yaml"} <= set(files)
-    without = render_package(
-        "boards", [], certificate_json="", report_html="", origin=replace(ORIGIN, spec_text="")
-    )
-    assert "spec.yaml" not in dict(without)
+    assert {"tying.json", "certificate.json", "report.html", "py.typed"} <= set(files)
 
 
 def test_headers(files: dict[str, str]) -> None:
