@@ -155,8 +155,8 @@ def test_missing_and_extra_files_are_refused(package: Path) -> None:
     with pytest.raises(CertificateError, match=r"extra\.py is not in the certificate"):
         verify_package(package)
     (package / "extra.py").unlink()
-    (package / "kernels.py").unlink()
-    with pytest.raises(CertificateError, match=r"kernels\.py is missing"):
+    (package / "programs.py").unlink()
+    with pytest.raises(CertificateError, match=r"programs\.py is missing"):
         verify_package(package)
     (package / "certificate.json").write_text("{")
     with pytest.raises(CertificateError, match=r"certificate\.json cannot be read"):

@@ -73,7 +73,7 @@ def render_package(
     files = {name + ".py": render(name, {"header": header}) for name in SHARED}
     functions = ", ".join(sorted({kind for view in views for kind in view.kinds}))
     context = {"header": header, "layers": views, "names": sort_imports(v.name for v in views)}
-    files["kernels.py"] = render("kernels", {**context, "functions": functions})
+    files["programs.py"] = render("programs", {**context, "functions": functions})
     files["layers.py"] = render("layers", context)
     files["tying.json"] = spell_json(tying) + "\n"
     files["ops.py"] = render_ops(package, header, views, files)

@@ -39,7 +39,7 @@ def files() -> dict[str, str]:
 
 def test_names_of_files(files: dict[str, str]) -> None:
     assert sorted(files) == list(files)
-    contract = ["__init__", "layers", "ops", "kernels", "reference", "selfcheck"]
+    contract = ["__init__", "layers", "ops", "programs", "reference", "selfcheck"]
     assert {f"{name}.py" for name in (*contract, *SHARED)} <= set(files)
     assert {"tying.json", "certificate.json", "report.html", "py.typed"} <= set(files)
 

@@ -263,7 +263,7 @@ def test_reloading_a_package(zoo: ModuleType) -> None:
     layer = make(zoo, "Cycle")
     x = draw(layer, 2)
     before = layer(x)
-    for name in ("arrays", "dispatch", "kernels", "ops", "layers"):
+    for name in ("arrays", "dispatch", "programs", "ops", "layers"):
         importlib.reload(importlib.import_module(f"zoo.{name}"))
     importlib.reload(zoo)
     again = make(zoo, "Cycle")

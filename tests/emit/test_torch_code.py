@@ -76,7 +76,7 @@ def draw(plan: Plan, channels: dict[str, int]) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("batch", [0, 3])
 def test_programs_are_their_plans(programs: ModuleType, problem: LayerProblem, batch: int) -> None:
     layer, emitted = make(programs, problem.name), emit_layer(problem)
-    kernels = __import__(f"{programs.__name__}.kernels", fromlist=["*"])
+    code = __import__(f"{programs.__name__}.programs", fromlist=["*"])
     channels = {"batch": batch, "in": 2, "out": 2, "rank": 2}
     weights = layer.layout.operators.tensors
     shapes = dict(layer.named_parameters())
@@ -97,7 +97,7 @@ def test_programs_are_their_plans(programs: ModuleType, problem: LayerProblem, b
             # What the plan does not read still has its place.
             like = shapes.get(name.removeprefix("hat_").removeprefix("grad_"))
             values.setdefault(name, torch.zeros(()) if like is None else torch.ones_like(like))
-        found = getattr(kernels, f"{word}_{problem.name}")(
+        found = getattr(code, f"{word}_{problem.name}")(
             *(values[n] for n in arguments), list_tables(layer)
         )
         found = dict(zip(results, found if isinstance(found, tuple) else (found,), strict=True))
