@@ -3,6 +3,7 @@
 #   make test     set up, run every test
 #   make fast     the tests that take seconds
 #   make check    lint, format, types, architecture
+#   make test-oldest-triton   the tests of the kernels with the oldest Triton they support
 PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
@@ -10,7 +11,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 BUILT := build/packages
 
-.PHONY: demo test fast check format clean
+OLDEST := .venv-triton36
+
+# Triton reads TRITON_INTERPRET once, when it is imported: its interpreter and its compiler need a
+# process each. tests/conftest.py leaves out, in either, the tests that belong to the other.
+COMPILED := env -u TRITON_INTERPRET
+INTERPRETED := env TRITON_INTERPRET=1
+# A choice of tests in ARGS may leave nothing for one of the two processes; pytest then says 5.
+MAYBE_NONE = $(if $(ARGS),|| test $$? -eq 5)
+
+.PHONY: demo test fast check format clean test-oldest-triton
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "eqcompile needs Python 3.11 or later, for instance: make PYTHON=python3.12")'
@@ -30,10 +40,22 @@ demo: $(VENV)/installed-examples
 	$(BIN)/python examples/digits/train.py --packages $(BUILT)
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(COMPILED) $(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(MAYBE_NONE)
+	$(INTERPRETED) $(BIN)/python -m pytest -n $(JOBS) -m interpreter $(ARGS) $(MAYBE_NONE)
 
 fast: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS)
+	$(COMPILED) $(BIN)/python -m pytest -n $(JOBS) -m "not slow" $(ARGS) $(MAYBE_NONE)
+	$(INTERPRETED) $(BIN)/python -m pytest -n $(JOBS) -m "interpreter and not slow" $(ARGS) $(MAYBE_NONE)
+
+$(OLDEST)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(OLDEST)
+	sed 's/^triton==.*/triton==3.6.0/' constraints.txt > $(OLDEST)/constraints.txt
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c $(OLDEST)/constraints.txt -e '.[test]'
+	touch $@
+
+test-oldest-triton: $(OLDEST)/installed
+	$(COMPILED) $(OLDEST)/bin/python -m pytest -n $(JOBS) -m offline tests/kernels $(ARGS) $(MAYBE_NONE)
+	$(INTERPRETED) $(OLDEST)/bin/python -m pytest -n $(JOBS) -m interpreter tests/kernels $(ARGS) $(MAYBE_NONE)
 
 check: $(VENV)/installed-check
 	$(BIN)/ruff check .

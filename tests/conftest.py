@@ -7,6 +7,8 @@ import os
 import pytest
 from hypothesis import settings
 
+from tests.processes import describe_process, select
+
 # Before any test imports numpy or torch: parallel workers must not each start a thread per core.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -19,6 +21,14 @@ settings.load_profile("eqcompile")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
+
+
+def pytest_report_header() -> str:
+    return describe_process()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    select(config, items)
 
 
 @pytest.fixture
