@@ -21,14 +21,14 @@ STRAIGHT_LIMIT = 500
 WIDTH_LIMIT = 64
 """Most inputs and outputs together: every one is a load, and many loads take long to compile."""
 
-CLASS_LIMIT = 256
-"""Most classes: beyond it there is hardly a sum to form, and every weight is a load."""
+CLASS_LIMIT = 128
+"""Most classes: beyond it sums are short, and every weight is a load."""
 
 WEIGHT_LIMIT = 64
-"""Most classes whose gradients are summed by one kernel: each takes a register all the while."""
+"""Most classes whose gradients are summed by one kernel."""
 
-HELD_WEIGHTS = 96
-"""Most classes whose weights stay in registers; those of more are loaded again for every sum."""
+HELD_LIMIT = 100
+"""Most values that a lane holds: in float64 each takes 2 of 255 registers, and sums need some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Polynomial:
     constants: tuple[Slot, ...]
     shared: frozenset[tuple[int, ...]]
 
+    @property
+    def held(self) -> int:
+        """Number of values a lane holds that has loaded its inputs, gradients and weights."""
+        return self.n_in + self.n_out + self.classes
+
     def spell_monomial(self, factors: tuple[int, ...]) -> str:
         """Write a monomial; a shared product has a name."""
         return ("" if factors in self.shared else " * ").join(f"x{i}" for i in factors)
@@ -107,7 +112,7 @@ def render_straight(solution: LayerSolution) -> str:
         return ""
     layer = expand_slots(solution)
     kernels = [spell_output(layer), spell_input(layer)]
-    if layer.classes <= WEIGHT_LIMIT:
+    if layer.classes <= WEIGHT_LIMIT and layer.held <= HELD_LIMIT:
         kernels.append(spell_weight(layer))
     return "\n\n\n".join(kernels) + "\n"
 
@@ -298,12 +303,12 @@ def _write_loads(body: Writer, letter: str, source: str, width: int, wanted: Seq
 
 
 def _write_weights(body: Writer, layer: Polynomial, wanted: Iterable[str], held: set[str]) -> None:
-    """Load the weights that a sum wants and that are not held from an earlier one."""
+    """Load the weights that a sum wants; too many to hold are loaded again for the next one."""
     for name in wanted:
         if name not in held:
             source = "weights" if name[0] == "w" else "constants"
             body.write(f"{name} = tl.load({source} + {name[1:]}).to(ACC)")
-            if layer.classes <= HELD_WEIGHTS:
+            if layer.held <= HELD_LIMIT:
                 held.add(name)
 
 
