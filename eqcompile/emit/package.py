@@ -16,8 +16,8 @@ from eqcompile.templating import open_templates
 Files = tuple[tuple[str, str], ...]
 
 SHARED = (
-    *("access", "arrays", "base", "dense", "dispatch", "fitting", "layout", "reference"),
-    *("selfcheck", "tables"),
+    *("access", "arrays", "base", "cosets", "dense", "dispatch", "fitting", "layout", "lookups"),
+    *("reference", "selfcheck", "tables"),
 )
 """Modules that are the same in every package but for their header."""
 

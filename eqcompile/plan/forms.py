@@ -9,11 +9,8 @@ from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.cost import CPU, NOMINAL_BATCH, Cost, estimate_cost
 from eqcompile.plan.differentiate import differentiate
 from eqcompile.plan.ir import Plan
-from eqcompile.plan.lowering import FORMS, count_expanded, lower
+from eqcompile.plan.lowering import FORMS, lower
 from eqcompile.solve.layer import LayerSolution
-
-EXPANDED_SLOTS = 2**22
-"""Largest table of expanded weights (one channel pair) that a form may need."""
 
 ARGUMENTS = 56
 """Most tensors a program takes; torch allows an operator 64 arguments, and its gradient more."""
@@ -77,7 +74,7 @@ def choose(solution: LayerSolution) -> Choice:
     """Lower a layer in every form, and take the cheapest or the one the spec names.
 
     Raises:
-        Refusal: The form, or every form, needs tables beyond ``EXPANDED_SLOTS``.
+        Refusal: The form, or every form, is too large.
     """
     problem = solution.problem
     too_large = refuse_large(problem)
@@ -108,17 +105,16 @@ def count_arguments(problem: LayerProblem) -> int:
 
 
 def refuse_large(problem: LayerProblem) -> dict[str, str]:
-    """Return why each form that is too large is; needs no solution, so it costs nothing.
+    """Return why each form that is too large is; needs no solution, so it costs little.
 
     Raises:
         Refusal: The form the spec asks for, or every form, is too large.
     """
-    counts = {form: count_expanded(problem, form) for form in FORMS}
-    too_large = {
-        form: f"{form} needs {count} expanded weights per channel"
-        for form, count in counts.items()
-        if count > EXPANDED_SLOTS
-    }
+    too_large = {}
+    for form in FORMS:
+        need = next((n for n in FORMS[form].needs(problem) if n.count > n.most), None)
+        if need:
+            too_large[form] = f"{form} needs {need.count} {need.what}, at most {need.most} served"
     if count_arguments(problem) > ARGUMENTS:
         raise Refusal(
             "too-large",
@@ -127,10 +123,11 @@ def refuse_large(problem: LayerProblem) -> dict[str, str]:
             "lower the degree, or use mixing: channelwise, which has one per degree",
         )
     if problem.form in too_large or len(too_large) == len(FORMS):
-        reasons = "; ".join(too_large.values())
+        asked = {problem.form} & set(too_large)
+        reasons = "; ".join(too_large[form] for form in asked or too_large)
         raise Refusal(
             "too-large",
-            f"layer {problem.name} is too large to emit: {reasons}; at most {EXPANDED_SLOTS}",
+            f"layer {problem.name} is too large to emit: {reasons}",
             "lower the degree or the number of points, or use mixing: channelwise, "
             "which needs no products across channels",
         )

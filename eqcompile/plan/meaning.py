@@ -111,48 +111,45 @@ def evaluate_block(
     problem: LayerProblem, block: Block, inputs: dict[str, Array], channels: Counts
 ) -> Array:
     """Evaluate one block of the ansatz with tied weights in the prime field, shape ``(o, k)``."""
-    mixing, d = problem.channels.mixing, block.degree
     result = np.zeros((channels["out"], problem.output.dim), dtype=np.int64)
-    name = problem.name_weight(d, block.shape)
-    if name not in inputs:
+    if not block.tying.classes:
         return result
-    weight, x = inputs[name], inputs["x"][0]
-    columns = block.tying.ansatz.space.columns()
-    if mixing == "factored" and d:
-        sides = [_dot(inputs[f"factor_{d}_{j + 1}"], x) for j in range(d)]
-        tuples = [tuple(side[r] for side in sides) for r in range(channels["rank"])]
-    else:
-        spread = [
-            [c for c, part in zip(chosen, block.shape, strict=True) for _ in range(part)]
-            for chosen in list_channel_tuples(block.shape, channels["in"])
-        ]
-        tuples = [tuple(x[c] for c in chosen) for chosen in spread]
-    for p, sides_of in enumerate(tuples):
-        values = np.ones(len(columns), dtype=np.int64)
-        for j, side in enumerate(sides_of):
-            values = values * side[columns[:, j]] % PRIME
-        for k, labels, signs in block.tying.rows():
-            kept = labels >= 0
-            sums = np.zeros(block.tying.classes, dtype=np.int64)
-            np.add.at(sums, labels[kept], signs[kept] * values[kept])
-            rows = _pick_weights(mixing, d, weight, inputs, p)
-            for o, row in rows:
-                result[o, k] += int((row * (sums % PRIME) % PRIME).sum() % PRIME)
+    name = problem.name_weight(block.degree, block.shape)
+    values = _evaluate_monomials(problem, block, inputs, channels)
+    for k, labels, signs in block.tying.rows():
+        kept = np.flatnonzero(labels >= 0)
+        # Class coefficients of the slots; their last axes are those of the monomials: p a.
+        weights = inputs[name][..., labels[kept]]
+        slots = weights * (signs[kept] * values[:, kept] % PRIME) % PRIME
+        sums = slots.sum(axis=-1) % PRIME
+        if problem.channels.mixing == "factored" and block.degree:
+            sums = inputs[f"mix_{block.degree}"] * sums % PRIME
+        elif problem.channels.mixing == "depthwise" and block.degree:
+            sums = sums[:, None]
+        result[:, k] = sums.reshape(len(result), -1).sum(axis=-1)
     return result % PRIME
 
 
-def _pick_weights(
-    mixing: str, degree: int, weight: Array, inputs: dict[str, Array], p: int
-) -> list[tuple[int, Array]]:
-    """Return, per output channel, the class coefficients of channel tuple p."""
-    if degree == 0:
-        return list(enumerate(weight))
-    if mixing == "depthwise":
-        return [(p, weight[p])]
-    if mixing == "factored":
-        mix = inputs[f"mix_{degree}"]
-        return [(o, mix[o, p] * weight[p] % PRIME) for o in range(len(mix))]
-    return [(o, weight[o, p]) for o in range(len(weight))]
+def _evaluate_monomials(
+    problem: LayerProblem, block: Block, inputs: dict[str, Array], channels: Counts
+) -> Array:
+    """Evaluate all monomials of a block at each channel tuple, shape ``(p, a)``; r for p."""
+    x, d = inputs["x"][0], block.degree
+    if problem.channels.mixing == "factored" and d:
+        sides = [_dot(inputs[f"factor_{d}_{j + 1}"], x) for j in range(d)]
+    else:
+        tuples = list_channel_tuples(block.shape, channels["in"])
+        spread = [
+            [c for c, part in zip(chosen, block.shape, strict=True) for _ in range(part)]
+            for chosen in tuples
+        ]
+        chosen = np.array(spread, dtype=np.int64).reshape(len(tuples), d)
+        sides = [x[chosen[:, j]] for j in range(d)]
+    columns = block.tying.ansatz.space.columns()
+    values = np.ones((len(sides[0]) if d else 1, len(columns)), dtype=np.int64)
+    for j, side in enumerate(sides):
+        values = values * side[:, columns[:, j]] % PRIME
+    return values
 
 
 def _dot(matrix: Array, values: Array) -> Array:

@@ -12,6 +12,7 @@ from eqcompile.exact.polynomials import Polynomial
 from eqcompile.plan.evaluate import Array, Ring, evaluate, modular
 from eqcompile.plan.forms import Choice
 from eqcompile.plan.ir import Plan
+from eqcompile.plan.lowering import lower
 from eqcompile.plan.meaning import PRIME, count_terms, evaluate_block, list_terms, pick_channels
 from eqcompile.plan.transposes import check_transpose, draw_inputs, shape_inputs
 from eqcompile.solve.layer import LayerSolution
@@ -20,6 +21,9 @@ EXACT_TERMS = 3000
 """Up to this many terms the two polynomials are compared coefficient by coefficient."""
 
 SAMPLES = 2
+
+KERNEL_FORM = "lifted"
+"""The form that the Triton kernels evaluate; they are fused schedules of its plan."""
 
 
 def _scale_polynomials(numerators: Array, denominators: Array) -> Array:
@@ -50,8 +54,50 @@ class PlanProof:
     channels: tuple[tuple[str, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class KernelProof:
+    """How the plan that the kernels of a layer are made of was compared with the ansatz.
+
+    Attributes:
+        form: Its form.
+        plan: The plan.
+        proof: How it was compared.
+    """
+
+    form: str
+    plan: Plan
+    proof: PlanProof
+
+
 def prove_plan(solution: LayerSolution, choice: Choice) -> PlanProof:
     """Compare a plan with the ansatz with tied weights, then its derivatives with both.
+
+    Raises:
+        CertificateError: They differ.
+    """
+    channels = pick_channels(solution.problem)
+    proof = compare_plan(solution, choice.plan, channels)
+    for sample in range(SAMPLES):
+        check_transpose(choice.plan, choice.backward, "grad_", channels, sample)
+        check_transpose(choice.backward, choice.double, "hat_", channels, sample)
+    return proof
+
+
+def prove_kernels(solution: LayerSolution) -> KernelProof:
+    """Compare the plan that Triton kernels are made of with the ansatz with tied weights.
+
+    Its derivatives are not: the kernels have their own, which their tests compare with numbers.
+
+    Raises:
+        CertificateError: They differ.
+    """
+    plan = lower(solution, KERNEL_FORM)
+    proof = compare_plan(solution, plan, pick_channels(solution.problem))
+    return KernelProof(KERNEL_FORM, plan, proof)
+
+
+def compare_plan(solution: LayerSolution, plan: Plan, channels: Mapping[str, int]) -> PlanProof:
+    """Compare a plan with the ansatz with tied weights.
 
     Raises:
         CertificateError: They differ.
@@ -59,19 +105,14 @@ def prove_plan(solution: LayerSolution, choice: Choice) -> PlanProof:
     Source: equality at a random point of F_p of two different polynomials of degree D has
     probability at most D/p (Schwartz 1980; Zippel 1979).
     """
-    channels = pick_channels(solution.problem)
     terms = sum(count_terms(solution.problem, b, channels) for b in solution.parameter_blocks())
-    exact = terms <= EXACT_TERMS
-    if exact:
-        compare_polynomials(solution, choice.plan, channels)
-    else:
-        for sample in range(SAMPLES):
-            compare_at_point(solution, choice.plan, channels, sample)
+    counts = tuple(sorted(channels.items()))
+    if terms <= EXACT_TERMS:
+        compare_polynomials(solution, plan, channels)
+        return PlanProof("polynomial", 0, PRIME, counts)
     for sample in range(SAMPLES):
-        check_transpose(choice.plan, choice.backward, "grad_", channels, sample)
-        check_transpose(choice.backward, choice.double, "hat_", channels, sample)
-    method, points = ("polynomial", 0) if exact else ("random points", SAMPLES)
-    return PlanProof(method, points, PRIME, tuple(sorted(channels.items())))
+        compare_at_point(solution, plan, channels, sample)
+    return PlanProof("random points", SAMPLES, PRIME, counts)
 
 
 def compare_polynomials(solution: LayerSolution, plan: Plan, channels: Mapping[str, int]) -> None:

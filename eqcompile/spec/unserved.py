@@ -9,7 +9,7 @@ from eqcompile.errors import Refusal, not_yet_served
 from eqcompile.spec.model import FAMILIES, FORMS, IMAGE_KEYS
 
 SERVED_FAMILIES = ("polynomial",)
-SERVED_FORMS = ("auto", "dense", "monomial")
+SERVED_FORMS = ("auto", "dense", "monomial", "lifted")
 MATRIX_KEYS = ("matrices", "lie_algebra")
 
 

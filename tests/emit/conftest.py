@@ -51,6 +51,7 @@ def zoo(packages: Path) -> ModuleType:
                 outputs=2,
                 mixing="channelwise",
                 name="Fixed",
+                form="lifted",
             ),
             pose("turning the plane", (1, 2, 3), inputs=2, outputs=1, name="Turn", form="dense"),
             pose("S_3 to scalar", (0, 2), inputs=2, outputs=1, name="Invariant"),

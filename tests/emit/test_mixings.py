@@ -13,6 +13,7 @@ import torch
 
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.layers.problem import LayerProblem, Mixing
+from eqcompile.plan.lowering import FORMS
 from tests.emit.problems import ACTIONS, act, install, list_elements, make, pose
 
 SMALL = {
@@ -32,8 +33,7 @@ def name_layer(action: str, mixing: str) -> str:
     return f"L{list(SMALL).index(action)}_{mixing}"
 
 
-@pytest.fixture(scope="module")
-def mixtures(packages: Path) -> ModuleType:
+def install_mixtures(packages: Path, form: str) -> ModuleType:
     problems: list[LayerProblem] = [
         pose(
             action,
@@ -43,11 +43,22 @@ def mixtures(packages: Path) -> ModuleType:
             outputs=2,
             rank=2 if mixing == "factored" else None,
             name=name_layer(action, mixing),
+            form=form,
         )
         for action, degrees in SMALL.items()
         for mixing in MIXINGS
     ]
-    return install(packages, "mixtures", problems)
+    return install(packages, f"mixtures_{form}", problems)
+
+
+@pytest.fixture(scope="module")
+def forms(packages: Path) -> dict[str, ModuleType]:
+    return {form: install_mixtures(packages, form) for form in FORMS}
+
+
+@pytest.fixture(scope="module")
+def mixtures(forms: dict[str, ModuleType]) -> ModuleType:
+    return forms["monomial"]
 
 
 def trace(g: SignedPermutation) -> int:
@@ -168,19 +179,31 @@ def test_factored_mixing_reaches_all_of_full(
     assert rank(rows) == wanted
 
 
+@pytest.mark.parametrize("form", list(FORMS))
 @pytest.mark.parametrize("mixing", MIXINGS)
 @pytest.mark.parametrize("action", list(SMALL))
-def test_layers_are_their_dense_weights(mixtures: ModuleType, action: str, mixing: str) -> None:
-    """Each degree is the einsum of its tensor with copies of the input."""
-    layer = make(mixtures, name_layer(action, mixing), 2, 2)
-    x = torch.randn(3, 2, layer.layout.n_in, dtype=torch.float64)
+def test_layers_are_their_dense_weights(
+    forms: dict[str, ModuleType], action: str, mixing: str, form: str
+) -> None:
+    """Each degree is the einsum of its tensor with copies of the input, in every form."""
+    layer = make(forms[form], name_layer(action, mixing), 2, 2)
+    x = torch.randn(3, 2, layer.layout.n_in, dtype=torch.float64, requires_grad=True)
     expected = torch.zeros(3, 2, layer.layout.n_out, dtype=torch.float64)
     for degree in SMALL[action]:
         value = layer.dense_weight(degree).expand(3, *layer.dense_weight(degree).shape)
         for _ in range(degree):
             value = torch.einsum("zokci...,zci->zok...", value, x)
         expected = expected + value
-    torch.testing.assert_close(layer(x), expected, rtol=1e-12, atol=1e-11)
+    found, arguments = layer(x), [x, *layer.parameters()]
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-11)
+    weights = torch.randn_like(found)
+    gradients = [
+        torch.autograd.grad((weights * y).sum(), arguments, allow_unused=True)
+        for y in (found, expected)
+    ]
+    for one, other in zip(*gradients, strict=True):
+        other = torch.zeros_like(one) if other is None else other
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-10)
 
 
 @pytest.mark.parametrize(("channels", "expected"), [(1, 4), (2, 13), (3, 27), (4, 46)])

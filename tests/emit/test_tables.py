@@ -14,8 +14,9 @@ from eqcompile.emit import lookups
 from eqcompile.emit.lookups import choose_lookup, choose_widths
 from eqcompile.exact.monomials import list_channel_tuples
 from eqcompile.layers.problem import LayerProblem
+from eqcompile.plan.features import class_table, monomial_table, ordered_table
 from eqcompile.plan.ir import ChannelTable, Table
-from eqcompile.plan.lowering import class_table, monomial_table, ordered_table
+from eqcompile.plan.lifted import coset_table, find_cosets, lifted_table, place_table
 from tests.emit.problems import ACTIONS, install, make, pose, solve_posed
 
 
@@ -30,10 +31,14 @@ def load(package: ModuleType, module: str) -> Any:
 
 
 def list_tables(problem: LayerProblem) -> list[Table]:
-    blocks = solve_posed(problem).parameter_blocks()
+    blocks = [b for b in solve_posed(problem).parameter_blocks() if b.tying.classes]
     n = problem.input.dim
-    found = [class_table(b) for b in blocks if b.tying.classes]
-    found += [ordered_table(b, n) for b in blocks if b.tying.classes]
+    found = [class_table(b) for b in blocks]
+    found += [ordered_table(b, n) for b in blocks]
+    found += [lifted_table(b, orbit) for b in blocks for orbit in b.tying.orbits]
+    for orbit in blocks[0].tying.orbits:
+        cosets = find_cosets(problem, orbit)
+        found += [coset_table(cosets), place_table(cosets, problem.output.dim)]
     return found + [monomial_table(n, d, j) for d in (2, 3) for j in range(d)]
 
 
@@ -55,7 +60,7 @@ def test_every_table_acts_as_in_the_plan(
 ) -> None:
     """Each kind of lookup, made and applied in torch, is the plan's sparse matrix."""
     monkeypatch.setattr(lookups, "MATRIX_ENTRIES", limit)
-    tables, arrays = load(actions, "tables"), load(actions, "arrays")
+    lookups_made, arrays = load(actions, "lookups"), load(actions, "arrays")
     problem = pose(list(ACTIONS)[position], (0, 1, 2, 3), name=f"L{position}")
     for table in list_tables(problem):
         wanted = spell_dense(table)
@@ -64,8 +69,8 @@ def test_every_table_acts_as_in_the_plan(
         assert limit or chosen.kind != "matrix"
         names = ["name", "recipe", "transposed", "kind", "weighted"]
         names += ["denominator", "widths", "padded"]
-        lookup = tables.Lookup(**{name: getattr(chosen, name) for name in names})
-        packed = tables.make_tensors(problem.name, (lookup,), 1)
+        lookup = lookups_made.Lookup(**{name: getattr(chosen, name) for name in names})
+        packed = lookups_made.make_tensors(problem.name, (lookup,), 1)
         count = len(chosen.indices)
         indices = packed.indices.split(packed.sizes[:count])
         coefficients = packed.coefficients.split(packed.sizes[count:])
@@ -83,16 +88,34 @@ def test_every_table_acts_as_in_the_plan(
 
 
 def test_channel_tables(actions: ModuleType) -> None:
-    tables = load(actions, "tables")
+    tables, lookups_made = load(actions, "tables"), load(actions, "lookups")
     for shape in [(1, 1), (2, 1), (2, 1, 1), (1, 1, 1, 1)]:
         for channels in (1, 2, 4):
             expected = list_channel_tuples(shape, channels)
             assert tuple(tables.list_channel_tuples(shape, channels)) == expected
             table = ChannelTable("channel", shape, 1)
             recipe = choose_lookup(table, transposed=False).recipe
-            made = tables.make_table("L0", recipe, channels)
+            made = lookups_made.make_table("L0", recipe, channels)
             assert made.columns.tolist() == [t[1] for t in expected]
             assert (made.height, made.width) == (len(expected), channels)
+
+
+@pytest.mark.parametrize("position", range(len(ACTIONS)), ids=list(ACTIONS))
+def test_packages_and_plans_have_the_same_cosets(actions: ModuleType, position: int) -> None:
+    """Element by element: the kernels of a package run the plan that was proven."""
+    problem = pose(list(ACTIONS)[position], (0, 1, 2, 3), name=f"L{position}")
+    found = load(actions, "cosets").find_cosets(problem.name, "output")
+    orbits = solve_posed(problem).parameter_blocks()[0].tying.orbits
+    for orbit in orbits:
+        expected = find_cosets(problem, orbit)
+        rows = expected.outputs.tolist()
+        least = rows[0]
+        assert (found.representatives == least).nonzero().flatten().tolist() == rows
+        assert found.outputs[rows, least].tolist() == rows
+        assert found.output_signs[rows, least].tolist() == expected.output_signs.tolist()
+        assert found.inputs[rows].tolist() == expected.inputs.tolist()
+        assert found.input_signs[rows].tolist() == expected.input_signs.tolist()
+    assert len(found.representatives) == sum(len(orbit.outputs) for orbit in orbits)
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
