@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from eqcompile.emit.served import spell_straight_table
 from eqcompile.emit.spelling import check_digest, check_identifier, spell_json
 from eqcompile.emit.tying_json import FORMAT, describe_layer
 from eqcompile.emit.views import EmittedLayer, LayerView, view_layer
@@ -16,8 +17,9 @@ from eqcompile.templating import open_templates
 Files = tuple[tuple[str, str], ...]
 
 SHARED = (
-    *("access", "arrays", "base", "cosets", "dense", "dispatch", "fitting", "layout", "lookups"),
-    *("reference", "selfcheck", "tables"),
+    *("access", "arrays", "backends", "base", "batching", "blocks", "cosets", "dense", "depthwise"),
+    *("dispatch", "fitting", "kernels", "launch", "layout", "lookups", "reference", "schedule"),
+    *("selfcheck", "tables"),
 )
 """Modules that are the same in every package but for their header."""
 
@@ -74,6 +76,7 @@ def render_package(
     functions = ", ".join(sorted({kind for view in views for kind in view.kinds}))
     context = {"header": header, "layers": views, "names": sort_imports(v.name for v in views)}
     files["programs.py"] = render("programs", {**context, "functions": functions})
+    files["straight.py"] = render_straight_kernels(header, views)
     files["layers.py"] = render("layers", context)
     files["tying.json"] = spell_json(tying) + "\n"
     files["ops.py"] = render_ops(package, header, views, files)
@@ -109,9 +112,19 @@ def render_ops(package: str, header: str, views: Sequence[LayerView], files: dic
         "header": header,
         "layers": views,
         "programs": sort_imports(f"{word}_{view.name}" for view in views for word in words),
+        "facts": ["Facts"] if any(not view.unserved for view in views) else [],
         "namespace": f"{package}_{digest.hexdigest()[:12]}",
     }
     return render("ops", context)
+
+
+def render_straight_kernels(header: str, views: Sequence[LayerView]) -> str:
+    """Render the straight-line kernels of the layers that have any."""
+    served = [view for view in views if view.straight]
+    imports = ("", "import triton", "import triton.language as tl") if served else ()
+    table = spell_straight_table({view.name: view.straight for view in served})
+    context = {"header": header, "layers": served, "imports": imports, "table": table}
+    return render("straight", context)
 
 
 def sort_imports(names: Iterable[str]) -> list[str]:

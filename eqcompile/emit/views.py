@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from eqcompile.emit.lookups import list_lookups
+from eqcompile.emit.served import refuse_kernels, spell_facts
 from eqcompile.emit.spelling import check_identifier, fit_call, spell_tuple, spell_tuple_lines
+from eqcompile.emit.straight import render_straight
 from eqcompile.emit.torch_code import Lookups, Result, render_function
 from eqcompile.emit.variance import block_variance, factored_variance
 from eqcompile.layers.problem import LayerProblem
@@ -61,6 +63,9 @@ class LayerView:
     programs: tuple[str, ...]
     out: str
     kinds: tuple[str, ...]
+    unserved: str
+    facts: str
+    straight: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,9 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         programs=render_programs(layer, lookups, weights),
         out=next(w.name for w in weights if w.axes[0] in leading),
         kinds=tuple(dict.fromkeys(lookup.kind for lookup in lookups.values())),
+        unserved=refuse_kernels(problem),
+        facts=spell_facts(layer.solution, indent=8),
+        straight=render_straight(layer.solution),
     )
 
 

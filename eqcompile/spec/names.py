@@ -21,6 +21,8 @@ _SCHEMA = {"type": "string", "pattern": _PATTERN, "maxLength": MAX_NAME}
 
 # What an emitted package imports or is made of; a class of that name would hide it.
 EMITTED_MODULES = frozenset({"kernels", "layers", "ops", "reference", "selfcheck"})
+# What it imports when a kernel first runs, which would hide a class of that name.
+LATE_MODULES = frozenset({"blocks", "depthwise", "launch", "straight"})
 IMPORTED_PACKAGES = frozenset({"eqcompile", "torch", "triton"})
 
 
@@ -56,7 +58,7 @@ def _check_package(name: str) -> str:
 
 
 def _check_layer(name: str) -> str:
-    if name in EMITTED_MODULES or name in IMPORTED_PACKAGES:
+    if name in EMITTED_MODULES | LATE_MODULES | IMPORTED_PACKAGES:
         raise _refuse_reserved(name, "a module of the emitted package")
     if hasattr(builtins, name):
         raise _refuse_reserved(name, "a builtin of Python")

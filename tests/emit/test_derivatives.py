@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -107,7 +108,8 @@ def test_second_derivatives_with_frozen_weights(zoo: ModuleType) -> None:
 def list_arguments(layer: Any) -> tuple[list[Tensor], tuple[Any, ...]]:
     weights = [layer._scale(n, w).detach().requires_grad_() for n, w in layer._named_weights()]
     x = draw(layer, 2).requires_grad_()
-    return [x, *weights], (layer._indices, layer._coefficients, layer._table_sizes)
+    packed = (layer._indices, layer._coefficients, layer._table_sizes)
+    return [x, *weights], (*packed, layer._schedule, False)
 
 
 @pytest.mark.parametrize("name", SOME)
@@ -126,6 +128,102 @@ def test_opcheck_of_the_backward(zoo: ModuleType, needs: tuple[bool, bool]) -> N
     arguments = (gradient, *tensors, *tables, *needs)
     found = torch.library.opcheck(layer.layout.operators.backward, arguments)
     assert set(found.values()) == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("name", SOME)
+def test_opcheck_of_the_double_backward(zoo: ModuleType, name: str) -> None:
+    """Its gradient is plain torch, asked for before it runs; it has none of its own."""
+    layer = make(zoo, name)
+    tensors, tables = list_arguments(layer)
+    plain = [t.detach() for t in tensors]
+    hats = [torch.randn_like(t) for t in plain]
+    y = layer.layout.operators.forward(*plain, *tables)
+    arguments = (hats, [torch.randn_like(y), *plain], *tables)
+    found = torch.library.opcheck(layer.layout.operators.double_backward, arguments)
+    assert set(found.values()) == {"SUCCESS"}
+
+
+def test_the_double_backward_is_an_operator(zoo: ModuleType) -> None:
+    """But where a third derivative may follow, when torch has to see through it."""
+    layer = make(zoo, "Cycle")
+    x = draw(layer).requires_grad_()
+    found = []
+    for create_graph in (False, True):
+        first = torch.autograd.grad(layer(x).pow(2).sum(), x, create_graph=True)[0]
+        with torch.profiler.profile() as profile:
+            torch.autograd.grad(first.pow(2).sum(), x, create_graph=create_graph)
+        names = {event.key for event in profile.key_averages()}
+        found.append(any(name.endswith("::double_backward_Cycle") for name in names))
+    assert found == [True, False]
+
+
+def test_the_double_backward_alone_cannot_be_differentiated(zoo: ModuleType) -> None:
+    layer = make(zoo, "Cycle")
+    tensors, tables = list_arguments(layer)
+    hats = [torch.randn_like(t) for t in tensors]
+    gradient = torch.randn(2, 3, 4, dtype=torch.float64)
+    found = layer.layout.operators.double_backward(hats, [gradient, *tensors], *tables)
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+        found[1].sum().backward()
+
+
+def repeat(tensor: Tensor) -> Tensor:
+    """Stack three unlike tensors on an axis that is not the first."""
+    return torch.stack([tensor, 2 * tensor, tensor - 1], dim=-1)
+
+
+@pytest.mark.parametrize("batched", ["x", "weights", "both"])
+@pytest.mark.parametrize("name", SOME)
+def test_operators_under_vmap(zoo: ModuleType, name: str, batched: str) -> None:
+    """Called by themselves; layers do not come here."""
+    layer = make(zoo, name)
+    drawn, tables = list_arguments(layer)
+    tensors = [t.detach() for t in drawn]
+    operators = layer.layout.operators
+    dims = [-1 if batched in ("both", "x" if j == 0 else "weights") else None
+            for j in range(len(tensors))]  # fmt: skip
+    moved = [t if d is None else repeat(t) for t, d in zip(tensors, dims, strict=True)]
+    slices = [[t if d is None else t.select(d, k) for t, d in zip(moved, dims, strict=True)]
+              for k in range(3)]  # fmt: skip
+    run = partial(apply_tables, operators.forward, tables)
+    found = vmap(run, in_dims=tuple(dims))(*moved)
+    ys = [operators.forward(*s, *tables) for s in slices]
+    torch.testing.assert_close(found, torch.stack(ys))
+    run = partial(apply_tables, operators.backward, (*tables, True, False))
+    found = vmap(run, in_dims=(0, *dims))(found, *moved)
+    firsts = [
+        operators.backward(y, *s, *tables, True, False) for y, s in zip(ys, slices, strict=True)
+    ]
+    for left, *right in zip(found, *firsts, strict=True):
+        torch.testing.assert_close(left, torch.stack(right))
+
+
+def apply_tables(operator: Any, tables: tuple[Any, ...], *tensors: Tensor) -> Any:
+    return operator(*tensors, *tables)
+
+
+def test_the_double_backward_under_vmap(zoo: ModuleType) -> None:
+    layer = make(zoo, "Cycle")
+    drawn, tables = list_arguments(layer)
+    tensors = [torch.randn(2, 3, 4, dtype=torch.float64), *(t.detach() for t in drawn)]
+    hats = [torch.randn(5, *t.shape, dtype=torch.float64) for t in tensors[1:]]
+    operator = layer.layout.operators.double_backward
+    found = vmap(lambda *h: operator(list(h), tensors, *tables))(*hats)
+    each = [operator([h[k] for h in hats], tensors, *tables) for k in range(5)]
+    for left, *right in zip(found, *each, strict=True):
+        torch.testing.assert_close(left, torch.stack(right))
+
+
+def test_operators_under_vmap_of_nothing(zoo: ModuleType) -> None:
+    layer = make(zoo, "Cycle")
+    drawn, tables = list_arguments(layer)
+    (x, *weights), operators = [t.detach() for t in drawn], layer.layout.operators
+    empty = x.new_empty((0, *x.shape))
+    assert vmap(lambda t: operators.forward(t, *weights, *tables))(empty).shape == (0, 2, 3, 4)
+    grads = empty.new_empty((0, 2, 3, 4))
+    run = partial(apply_tables, operators.backward, (*tables, True, True))
+    found = vmap(run, in_dims=(0, None, *(None for _ in weights)))(grads, x, *weights)
+    assert [t.shape for t in found] == [(0, *t.shape) for t in (x, *weights)]
 
 
 TRANSFORMS: dict[str, Callable[[Any, Tensor], Any]] = {
@@ -149,6 +247,23 @@ def test_transforms(zoo: ModuleType, name: str, transform: str) -> None:
     found, expected = (TRANSFORMS[transform](one, x) for one in (layer, plain))
     assert expected.abs().max() > 0
     torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("transform", ["grad", "jacrev", "hessian", "jvp", "jacfwd"])
+def test_without_the_door_transforms_are_wrong(
+    zoo: ModuleType, transform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the test above is worth: an operator raises here, or its tangent is silently zero."""
+    layer, plain = pair(zoo, "Cycle")
+    x = draw(layer, 2)
+    expected = TRANSFORMS[transform](plain, x)
+    monkeypatch.setattr("zoo.dispatch.transforms_are_active", lambda: False)
+    assert expected.any()
+    if transform in ("jvp", "jacfwd"):
+        assert not TRANSFORMS[transform](layer, x).any()
+    else:
+        with pytest.raises(RuntimeError, match="setup_context"):
+            TRANSFORMS[transform](layer, x)
 
 
 @pytest.mark.parametrize("name", SOME)

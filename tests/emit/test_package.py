@@ -31,6 +31,9 @@ PROBLEMS = [
     pose("C_4", (2,), mixing="channelwise", inputs=2, outputs=2, name="Dense", form="dense"),
 ]
 
+TRITON = {"blocks.py", "depthwise.py", "kernels.py", "launch.py", "straight.py"}
+"""What imports triton, and is imported when the first kernel runs."""
+
 
 @pytest.fixture(scope="module")
 def files() -> dict[str, str]:
@@ -39,7 +42,7 @@ def files() -> dict[str, str]:
 
 def test_names_of_files(files: dict[str, str]) -> None:
     assert sorted(files) == list(files)
-    contract = ["__init__", "layers", "ops", "programs", "reference", "selfcheck"]
+    contract = ["__init__", "layers", "ops", "kernels", "reference", "selfcheck"]
     assert {f"{name}.py" for name in (*contract, *SHARED)} <= set(files)
     assert {"tying.json", "certificate.json", "report.html", "py.typed"} <= set(files)
 
@@ -68,13 +71,27 @@ def test_code_imports_torch_and_the_standard_library_only(files: dict[str, str])
                 continue
             for module in modules:
                 top = module.split(".")[0]
-                assert top == "torch" or top in sys.stdlib_module_names, (name, module)
+                known = top == "torch" or top in sys.stdlib_module_names
+                assert known or (top == "triton" and name in TRITON), (name, module)
+
+
+def test_what_imports_triton_is_imported_late(files: dict[str, str]) -> None:
+    """Only inside functions, but by modules that import triton themselves."""
+    late = {name.removesuffix(".py") for name in TRITON}
+    for name in set(files) - TRITON:
+        if not name.endswith(".py"):
+            continue
+        for node in ast.parse(files[name]).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.module not in late, name
+                assert not {alias.name for alias in node.names} & late, name
+    assert any("import triton" in files[name] for name in TRITON)
 
 
 def test_no_text_of_a_spec_reaches_code() -> None:
     """Labels, names of groups and derivations are data; code holds identifiers and numbers."""
     problem = pose("S_3", (1,), name="Quad")
-    nasty = '"""\nimport os  # {{ 1 }} {% raise %}'
+    nasty = '"""\nimport subprocess  # {{ 1 }} {% raise %}'
     group = replace(problem.group, name=nasty, labels=(nasty, nasty + "2"))
     action = replace(problem.input, text=nasty)
     layer = emit_layer(replace(problem, group=group, input=action))
@@ -82,7 +99,7 @@ def test_no_text_of_a_spec_reaches_code() -> None:
     found = render_package("boards", [layer], certificate_json="", report_html="", origin=ORIGIN)
     for name, text in found:
         if name.endswith(".py"):
-            assert "import os" not in text
+            assert "import subprocess" not in text
         if name == "tying.json":
             assert json.loads(text)["layers"][0]["group"] == nasty
 

@@ -1,0 +1,62 @@
+"""Which layers the Triton kernels serve, and what a package tells the kernels of a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.emit.straight import serves_straight
+from eqcompile.layers.problem import LayerProblem
+from eqcompile.solve.layer import LayerSolution
+
+MOST_POINTS = 65535
+"""Most inputs or outputs of a layer that the kernels serve."""
+
+
+def refuse_kernels(problem: LayerProblem) -> str:
+    """Say why the Triton kernels do not serve a layer; empty where they do."""
+    if max(problem.degrees) > 2:
+        return f"they serve degrees up to 2, and the layer has degree {max(problem.degrees)}"
+    if problem.channels.mixing == "factored":
+        return "they do not serve factored mixing"
+    for word, action in (("inputs", problem.input), ("outputs", problem.output)):
+        if action.dim > MOST_POINTS:
+            return f"they serve at most {MOST_POINTS} {word}, and the layer has {action.dim}"
+    return ""
+
+
+def spell_facts(solution: LayerSolution, *, indent: int) -> str:
+    """Write the argument that tells the kernels of a layer, or None where they do not serve it."""
+    problem = solution.problem
+    if refuse_kernels(problem):
+        return " " * indent + "kernels=None,"
+    parts = [spell_tuple([str(p) for p in b.shape]) for b in solution.parameter_blocks()]
+    arguments = (
+        f'"{check_identifier(problem.name)}"',
+        str(problem.input.dim),
+        str(problem.output.dim),
+        spell_tuple(parts),
+        f"depthwise={problem.channels.mixing == 'depthwise'}",
+        f"straight={serves_straight(solution)}",
+    )
+    return spell_call("kernels=Facts(", arguments, "),", indent=indent)
+
+
+def spell_straight_table(kernels: Mapping[str, str]) -> str:
+    """Write the list of all straight-line kernels, with the blank lines before it.
+
+    Args:
+        kernels: Per layer their text; the last of the three is not in it where there are too many
+            classes.
+    """
+    head = "STRAIGHT: dict[str, tuple[Any, Any, Any]] = {"
+    if not kernels:
+        return f"\n{head}}}"
+    entries = [_spell_entry(name, text) for name, text in kernels.items()]
+    return "\n".join(("", "", head, *entries, "}"))
+
+
+def _spell_entry(name: str, text: str) -> str:
+    words = ("output", "input", "weight")
+    found = [f"{word}_{name}" if f"def {word}_{name}(" in text else "None" for word in words]
+    return spell_call(f'"{name}": (', found, "),", indent=4)
