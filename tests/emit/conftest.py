@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
 
+from tests.emit.machines import forget, pretend_version
 from tests.emit.problems import install, pose
 
 
@@ -58,3 +61,14 @@ def zoo(packages: Path) -> ModuleType:
             pose("one point", (0, 1, 2), inputs=2, outputs=2, name="Point"),
         ],
     )
+
+
+@pytest.fixture
+def backends(zoo: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module that decides, on a machine with the newest Triton and no GPU."""
+    found: Any = importlib.import_module(f"{zoo.__name__}.backends")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    pretend_version(found, monkeypatch, "3.9.0")
+    yield found
+    forget(found)
