@@ -15,11 +15,12 @@ from torch.func import functional_call, grad, vmap
 
 from tests.emit.problems import make
 
-DEVICES = [
-    pytest.param("cpu", marks=pytest.mark.interpreter),
-    pytest.param("cuda", marks=pytest.mark.gpu),
-]
-pytestmark = pytest.mark.parametrize("device", DEVICES)
+CPU = pytest.param("cpu", marks=pytest.mark.interpreter)
+CUDA = pytest.param("cuda", marks=pytest.mark.gpu)
+
+both = pytest.mark.parametrize("device", [CPU, CUDA])
+# What test_operators.py does in the interpreter.
+gpu = pytest.mark.parametrize("device", [CUDA])
 
 NAMES = ("One", "Mirror", "Invariant", "Sign", "Grid", "SignDepth", "Linear", "Constant")
 TINY = "Mirror"
@@ -57,6 +58,7 @@ def compare(found: Sequence[Tensor], expected: Sequence[Tensor], tolerance: floa
         torch.testing.assert_close(left, right, rtol=tolerance, atol=tolerance)
 
 
+@both
 @pytest.mark.parametrize("name", NAMES)
 def test_three_orders_of_derivatives(zoo: ModuleType, name: str, device: str) -> None:
     kernels, programs = pair(zoo, name, device)
@@ -65,6 +67,7 @@ def test_three_orders_of_derivatives(zoo: ModuleType, name: str, device: str) ->
     assert f"{zoo.__name__}.launch" in sys.modules
 
 
+@gpu
 def test_gradcheck_and_gradgradcheck(zoo: ModuleType, device: str) -> None:
     layer = pair(zoo, TINY, device)[0]
     names = [name for name, _ in layer.named_parameters()]
@@ -83,6 +86,7 @@ def list_arguments(layer: Any, device: str) -> tuple[list[Tensor], tuple[Any, ..
     return [draw(layer, 2).to(device), *weights], (*packed, layer._schedule, True)
 
 
+@both
 @pytest.mark.parametrize("word", ["forward", "backward", "double_backward"])
 def test_opcheck(zoo: ModuleType, word: str, device: str) -> None:
     layer = pair(zoo, TINY, device)[0]
@@ -100,6 +104,7 @@ def test_opcheck(zoo: ModuleType, word: str, device: str) -> None:
     assert set(found.values()) == {"SUCCESS"}
 
 
+@both
 def test_operators_under_vmap(zoo: ModuleType, device: str) -> None:
     layer = pair(zoo, TINY, device)[0]
     (x, *weights), tables = list_arguments(layer, device)
@@ -120,6 +125,7 @@ TRANSFORMS: dict[str, Callable[[Any, Tensor], Any]] = {
 }
 
 
+@gpu
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 @pytest.mark.parametrize("transform", list(TRANSFORMS))
 def test_transforms(zoo: ModuleType, transform: str, device: str) -> None:
@@ -131,6 +137,7 @@ def test_transforms(zoo: ModuleType, transform: str, device: str) -> None:
     assert found.any()
 
 
+@gpu
 @pytest.mark.parametrize("name", ["Mirror", "SignDepth", "One"])
 def test_any_leading_axes_and_strides(zoo: ModuleType, name: str, device: str) -> None:
     kernels, programs = pair(zoo, name, device)
@@ -147,6 +154,7 @@ def test_any_leading_axes_and_strides(zoo: ModuleType, name: str, device: str) -
     assert all(p.grad is None or not p.grad.any() for p in kernels.parameters())
 
 
+@gpu
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(zoo: ModuleType, dtype: torch.dtype, device: str) -> None:
     kernels, programs = pair(zoo, TINY, device)
@@ -166,6 +174,7 @@ def test_autocast(zoo: ModuleType, dtype: torch.dtype, device: str) -> None:
         compare([left.grad.cpu()], [right.grad], bound)
 
 
+@both
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -183,6 +192,7 @@ def test_a_compiled_model(zoo: ModuleType, device: str) -> None:
     compare(found, torch.autograd.grad(model(x).pow(2).sum(), variables))
 
 
+@both
 def test_the_package_checks_itself(zoo: ModuleType, device: str) -> None:
     checks = importlib.import_module(f"{zoo.__name__}.selfcheck")
     for check in ("backends", "gradients"):
@@ -191,6 +201,7 @@ def test_the_package_checks_itself(zoo: ModuleType, device: str) -> None:
         assert "kernels not compared" not in figure
 
 
+@both
 def test_explain(zoo: ModuleType, device: str) -> None:
     layer = pair(zoo, TINY, device)[0]
     assert "backend triton: the Triton kernels" in layer.explain()
