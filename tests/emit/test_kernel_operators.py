@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import grad, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from eqcompile.plan.forms import ARGUMENTS
 from tests.emit.problems import make
 
 
@@ -200,6 +201,19 @@ def test_kernels_are_never_reached_by_what_autograd_must_see(
     tables = tables._replace(schedule=layer._schedule.to("meta"))
     with pytest.raises(RuntimeError, match=r"different devices, \['cpu', 'meta'\]"):
         dispatch.run_rule("forward", programs, (x.detach(), *weights), tables, (x,))
+
+
+def test_as_many_arguments_as_torch_allows(zoo: ModuleType) -> None:
+    """The bound that larger layers are refused by leaves room for tables and flags, no more."""
+    dispatch = importlib.import_module("zoo.dispatch")
+    names = tuple(f"t{j}" for j in range(ARGUMENTS + 1))
+    for count in (ARGUMENTS, ARGUMENTS + 1):
+        programs = dispatch.Programs("Wide", *(None,) * 3, names[:count], 0, "t1", 1, None)
+        if count == ARGUMENTS:
+            dispatch.register_operators("zoo_widest", programs)
+        else:
+            with pytest.raises(RuntimeError, match="only supports 64"):
+                dispatch.register_operators("zoo_too_wide", programs)
 
 
 def test_make_fx_sees_one_node_per_order(zoo: ModuleType, launches: Launches) -> None:
