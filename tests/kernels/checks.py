@@ -102,12 +102,19 @@ def expect(layer: Any, arguments: Arguments) -> dict[str, Tensor]:
     return dict(zip(name_results(layer), values, strict=True))
 
 
-def differentiate(y: Any, grad_y: Tensor, variables: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def differentiate(
+    y: Any, grad_y: Tensor, variables: Sequence[Tensor], *, create_graph: bool = True
+) -> tuple[Tensor, ...]:
     """Return the gradients for all variables, zero for those that y does not depend on."""
     if not (isinstance(y, Tensor) and y.requires_grad):
         return tuple(torch.zeros_like(v) for v in variables)
     return torch.autograd.grad(
-        y, variables, grad_y, create_graph=True, allow_unused=True, materialize_grads=True
+        y,
+        variables,
+        grad_y,
+        create_graph=create_graph,
+        allow_unused=True,
+        materialize_grads=True,
     )
 
 
@@ -172,7 +179,7 @@ def shrink_blocks(module: ModuleType) -> Iterator[None]:
     small = blocks.Blocks(16, 16, 16)
     with (
         mock.patch.object(module, "LANES", 16),
-        mock.patch.object(module, "choose_blocks", lambda *_, **__: small),
+        mock.patch.object(module, "choose_blocks", return_value=small),
         mock.patch.object(blocks, "ROWS_PER_SPLIT", 16),
     ):
         yield
@@ -188,8 +195,8 @@ def measure(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict
     errors = {}
     for name, value in expected.items():
         assert found[name].shape == value.shape, name
-        difference = (found[name].detach().double().cpu() - value).norm()
-        error = float(difference / value.norm().clamp(min=1e-30)) if value.numel() else 0.0
+        difference = (found[name].detach().double().cpu() - value.detach()).norm()
+        error = float(difference / value.detach().norm().clamp(min=1e-30))
         errors[name] = error if error == error else float("inf")
     return errors
 
