@@ -18,13 +18,14 @@ from eqcompile.draw.program import explain_forms
 from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
 from eqcompile.emit.package import Origin, render_package
+from eqcompile.emit.served import refuse_kernels
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
 from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.forms import choose, refuse_large
-from eqcompile.plan.proof import prove_plan
+from eqcompile.plan.proof import prove_kernels, prove_plan
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
@@ -90,7 +91,8 @@ def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> Pro
     choice = choose(solution)
     progress(f"{problem.name}: proving")
     proofs = tuple(prove(block.tying) for block in solution.blocks)
-    return ProvenLayer(solution, choice, proofs, prove_plan(solution, choice))
+    kernels = None if refuse_kernels(problem) else prove_kernels(solution)
+    return ProvenLayer(solution, choice, proofs, prove_plan(solution, choice), kernels)
 
 
 def refuse_empty(solution: LayerSolution) -> None:

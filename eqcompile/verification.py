@@ -43,7 +43,7 @@ def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
 
 
 def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> list[str]:
-    """Prove one layer, one line per block and one for its plan."""
+    """Prove one layer, one line per block and one per plan."""
     try:
         layer = compile_layer(problem, progress)
     except Refusal as refusal:
@@ -51,8 +51,13 @@ def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> li
         progress(f"{problem.name}: proving")
         proofs = [prove(block.tying) for block in solution.blocks]
         return [*_spell_proofs(solution, proofs), f"{problem.name} has no plan: {refusal.text}"]
-    plan = f"{problem.name} plan {layer.choice.form}: equal to its ansatz by "
-    return [*_spell_proofs(layer.solution, layer.proofs), plan + layer.plan_proof.method]
+    lines = _spell_proofs(layer.solution, layer.proofs)
+    compared = [("plan", layer.choice.form, layer.plan_proof)]
+    if layer.kernels:
+        compared.append(("kernels", layer.kernels.form, layer.kernels.proof))
+    for what, form, proof in compared:
+        lines.append(f"{problem.name} {what} {form}: equal to its ansatz by {proof.method}")
+    return lines
 
 
 def _spell_proofs(solution: LayerSolution, proofs: Sequence[BlockProof]) -> list[str]:

@@ -98,6 +98,8 @@ def test_verify_a_spec(spec: Path) -> None:
     lines = call("verify", spec)[0].splitlines()
     assert "ok  Quad degree 2 (2): 4 classes by components, burnside" in lines
     assert any(line.startswith("ok  Odd plan ") for line in lines)
+    assert "ok  Quad kernels lifted: equal to its ansatz by polynomial" in lines
+    assert not any(line.startswith("ok  Odd kernels ") for line in lines)
 
 
 def test_verify_proves_what_cannot_be_emitted(spec: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import eqcompile
+from eqcompile.driver import solve_spec
+from eqcompile.emit.claims import hash_plan
 from eqcompile.errors import SpecError
+from eqcompile.plan.ir import Table
+from eqcompile.plan.lowering import lower
 from tests.test_cli import SPEC
 
 
@@ -48,6 +54,28 @@ def test_a_spec_is_a_path_a_text_or_a_dict(tmp_path: Path) -> None:
     specs = [eqcompile.load(source) for source in (path, str(path), SPEC, data)]
     assert len({s.digest for s in specs}) == 1
     assert eqcompile.solve(specs[0]).keys() == eqcompile.solve(data).keys()
+
+
+def test_the_plan_of_the_kernels_is_stated_where_there_are_any(tmp_path: Path) -> None:
+    folder = eqcompile.build(SPEC, tmp_path)
+    quad, odd = json.loads((folder / "certificate.json").read_text())["claims"]["layers"]
+    proven = quad["kernels"]
+    assert (proven["form"], proven["method"], proven["points"]) == ("lifted", "polynomial", 0)
+    assert proven["channels"] == quad["plan"]["channels"]
+    assert len(proven["digest"]) == 64
+    assert proven["digest"] != quad["plan"]["digest"]
+    assert odd["kernels"] is None
+
+
+def test_digests_of_plans_know_their_tables() -> None:
+    plan = lower(solve_spec(SPEC, blocks=True)[0], "lifted")
+    tables = [t for t in plan.tables if isinstance(t, Table)]
+    assert hash_plan(plan) == hash_plan(replace(plan))
+    signs = tables[0].numerators.copy()
+    signs[0] *= -1
+    others = (replace(tables[0], numerators=signs), *plan.tables[1:])
+    assert str(replace(plan, tables=others)) == str(plan)
+    assert hash_plan(replace(plan, tables=others)) != hash_plan(plan)
 
 
 def test_a_layer_without_any_class_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 import eqcompile
 from eqcompile.emit.claims import dump_json, hash_text
 from eqcompile.errors import CertificateError
+from eqcompile.layers.problem import LayerProblem
+from eqcompile.plan.lifted import Cosets, find_cosets
+from eqcompile.solve.tying import OutputOrbit
 from eqcompile.verification import check_tying, verify_package
 from tests.test_cli import SPEC, call
 
@@ -125,6 +129,8 @@ CLAIMS: dict[str, Callable[[Data], None]] = {
     "another spec": lambda d: d["claims"]["spec"].update(text=SPEC.replace("3", "4", 1)),
     "no spec": lambda d: d["claims"].pop("spec"),
     "a file outside": lambda d: d["claims"]["spec"].update(files={"../x": "y"}),
+    "kernels that are not proven": lambda d: d["claims"]["layers"][0].update(kernels=None),
+    "other kernels": lambda d: d["claims"]["layers"][0]["kernels"].update(digest="0" * 64),
     "another tool": lambda d: d["claims"].update(tool="eqcompile 0.0.1"),
     "no claims": lambda d: d.pop("claims"),
 }
@@ -137,6 +143,20 @@ def test_a_tampered_certificate_is_refused(package: Path, mutant: str, resealed:
     if resealed and mutant != "no claims":
         reseal(package)
     with pytest.raises(CertificateError):
+        verify_package(package)
+
+
+def test_the_plan_of_the_kernels_is_proven_again(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By comparing it with the ansatz, not only by comparing files."""
+
+    def swap(problem: LayerProblem, orbit: OutputOrbit) -> Cosets:
+        found = find_cosets(problem, orbit)
+        return replace(found, inputs=found.inputs[[1, 0, *range(2, len(found.inputs))]])
+
+    monkeypatch.setattr("eqcompile.plan.lifted.find_cosets", swap)
+    with pytest.raises(CertificateError, match="plan of Quad differs from the ansatz"):
         verify_package(package)
 
 

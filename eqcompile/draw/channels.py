@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, factorial, perm, prod
+from math import comb, prod
 
 from eqcompile.draw.sections import write_paragraph, write_table
+from eqcompile.exact.monomials import count_channel_tuples
 from eqcompile.layers.problem import Channels, LayerProblem, Shape
 from eqcompile.solve.layer import LayerSolution
 
@@ -31,12 +32,6 @@ class Parameter:
     def size(self) -> int:
         """Number of its entries."""
         return prod(self.shape)
-
-
-def count_channel_tuples(shape: Shape, channels: int) -> int:
-    """Count the tuples of different channels, one per part; equal parts are interchangeable."""
-    repeats = prod(factorial(shape.count(part)) for part in set(shape))
-    return perm(channels, len(shape)) // repeats
 
 
 def list_parameters(solution: LayerSolution) -> tuple[Parameter, ...]:

@@ -9,13 +9,13 @@ from eqcompile.draw.sections import glue, write_paragraph, write_table
 from eqcompile.plan.cost import CPU, NOMINAL_BATCH
 from eqcompile.plan.forms import Choice, FormCost
 from eqcompile.plan.lowering import FORMS
-from eqcompile.plan.proof import PlanProof
+from eqcompile.plan.proof import KernelProof, PlanProof
 from eqcompile.solve.certificate import BlockProof
 from eqcompile.solve.layer import LayerSolution
 
 
 class Proof(Protocol):
-    """The proofs of one layer: one per block of its solution, and one of its plan."""
+    """The proofs of one layer: one per block of its solution, and those of its plans."""
 
     @property
     def proofs(self) -> Sequence[BlockProof]:
@@ -24,6 +24,10 @@ class Proof(Protocol):
     @property
     def plan_proof(self) -> PlanProof:
         """How the plan was compared with the ansatz."""
+
+    @property
+    def kernels(self) -> KernelProof | None:
+        """How the plan of the Triton kernels was, or None where there are none."""
 
 
 METHODS = {
@@ -47,7 +51,7 @@ def explain_forms(choice: Choice) -> list[str]:
     lines += ["", *write_table(head, rows, left=2), ""]
     for cost in choice.costs:
         if cost.refused:
-            lines += write_paragraph(f"{cost.refused}: too large to emit.")
+            lines += write_paragraph(f"{cost.refused}: not considered.")
     why = "asked for by the spec" if choice.asked else "the cheapest"
     summary = FORMS[choice.form].summary
     return lines + write_paragraph(f"Chosen: {choice.form}, {why}: {summary}.")
@@ -88,8 +92,8 @@ def explain_plan(choice: Choice) -> list[str]:
     """Print the chosen program."""
     lines = write_paragraph(
         "One line per step; the axes of a value stand in brackets (b batch, c and o channels in "
-        "and out, k outputs, m classes, t monomials). Backward and double backward are derived "
-        "from it."
+        "and out, k outputs, g outputs of one orbit, m classes, t monomials). Backward and double "
+        "backward are derived from it."
     )
     sizes = ", ".join(glue(f"{axis} = {size}") for axis, size in choice.plan.sizes)
     lines += ["", *write_paragraph(f"sizes: {sizes}", hang="  "), ""]
@@ -115,16 +119,28 @@ def explain_proof(solution: LayerSolution, proof: Proof) -> list[str]:
     lines += ["", *write_table(head, rows, left=2), ""]
     used = [m for m in METHODS if any(m in p.proof for p in proof.proofs)]
     lines += write_paragraph("; ".join(f"{m}: {METHODS[m]}" for m in used) + ".")
-    return [*lines, "", *write_paragraph(_spell_plan_proof(proof.plan_proof))]
+    lines += ["", *write_paragraph(_spell_plan_proof(proof.plan_proof))]
+    if proof.kernels:
+        lines += ["", *write_paragraph(_spell_kernel_proof(proof.kernels))]
+    return lines
 
 
 def _spell_plan_proof(proof: PlanProof) -> str:
     channels = ", ".join(f"{name} = {count}" for name, count in proof.channels if name != "rank")
-    if proof.method == "polynomial":
-        how = "coefficient by coefficient, as a polynomial over the rationals"
-    else:
-        how = f"at {proof.points} random points of the field of {proof.prime} elements"
     return (
-        f"The plan was compared with the ansatz with tied weights {how}, and its derivatives with "
-        f"both in the field of {proof.prime} elements, for {channels}."
+        f"The plan was compared with the ansatz with tied weights {_spell_method(proof)}, and its "
+        f"derivatives with both in the field of {proof.prime} elements, for {channels}."
+    )
+
+
+def _spell_method(proof: PlanProof) -> str:
+    if proof.method == "polynomial":
+        return "coefficient by coefficient, as a polynomial over the rationals"
+    return f"at {proof.points} random points of the field of {proof.prime} elements"
+
+
+def _spell_kernel_proof(kernels: KernelProof) -> str:
+    return (
+        f"The Triton kernels evaluate the plan of the form {kernels.form}, which was compared with "
+        f"the ansatz {_spell_method(kernels.proof)}; their derivatives are tested in numbers."
     )

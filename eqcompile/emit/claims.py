@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from eqcompile.plan.forms import Choice
-from eqcompile.plan.proof import PlanProof
+from eqcompile.plan.ir import Plan, Table
+from eqcompile.plan.proof import KernelProof, PlanProof
 from eqcompile.solve.certificate import BlockProof
 from eqcompile.solve.layer import Block, LayerSolution
 from eqcompile.solve.tying import Tying
@@ -27,12 +28,14 @@ class ProvenLayer:
         choice: The chosen plan and its derivatives.
         proofs: One per block of the solution, in its order.
         plan_proof: How the plan was compared with the ansatz.
+        kernels: How the plan of its Triton kernels was, or None where it has none.
     """
 
     solution: LayerSolution
     choice: Choice
     proofs: tuple[BlockProof, ...]
     plan_proof: PlanProof
+    kernels: KernelProof | None = None
 
 
 def hash_text(text: str) -> str:
@@ -47,6 +50,17 @@ def hash_tying(tying: Tying) -> str:
         for array in (orbit.outputs, orbit.parents, orbit.steps, orbit.labels, orbit.signs):
             digest.update(f"{len(array)}:".encode())
             digest.update(array.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+def hash_plan(plan: Plan) -> str:
+    """Return a digest of every op of a plan and every entry of its tables."""
+    digest = hashlib.sha256(str(plan).encode())
+    for table in plan.tables:
+        if isinstance(table, Table):
+            digest.update(f"{table.name} {table.height} {table.width}:".encode())
+            for array in (table.rows, table.columns, table.numerators, table.denominators):
+                digest.update(array.astype("<i8").tobytes())
     return digest.hexdigest()
 
 
@@ -91,9 +105,16 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
         "plan": {
             "form": layer.choice.form,
             **_plain(layer.plan_proof),
-            "digest": hash_text(str(layer.choice.plan)),
+            "digest": hash_plan(layer.choice.plan),
         },
+        "kernels": _state_kernels(layer.kernels),
     }
+
+
+def _state_kernels(proof: KernelProof | None) -> dict[str, Any] | None:
+    if proof is None:
+        return None
+    return {"form": proof.form, **_plain(proof.proof), "digest": hash_plan(proof.plan)}
 
 
 def _state_block(block: Block, proof: BlockProof) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
-from math import comb, prod
+from math import comb, factorial, perm, prod
 
 import numpy as np
 
@@ -181,6 +181,12 @@ def list_channel_tuples(shape: tuple[int, ...], channels: int) -> tuple[tuple[in
             if c not in head
         ]
     return tuple(found)
+
+
+def count_channel_tuples(shape: tuple[int, ...], channels: int) -> int:
+    """Return the length of :func:`list_channel_tuples`."""
+    repeats = prod(factorial(shape.count(part)) for part in set(shape))
+    return perm(channels, len(shape)) // repeats
 
 
 def list_subsets(n: int, k: int) -> IntArray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eqcompile.exact.monomials import list_channel_tuples
+from eqcompile.exact.monomials import count_channel_tuples, list_channel_tuples
 from eqcompile.plan.ir import (
     Add,
     Axes,
@@ -114,7 +114,7 @@ def resolve_size(size: int | str, channels: Mapping[str, int]) -> int:
         return size
     if size.startswith("tuples:"):
         shape = tuple(int(part) for part in size.removeprefix("tuples:").split(","))
-        return len(list_channel_tuples(shape, channels["in"]))
+        return count_channel_tuples(shape, channels["in"])
     return channels[size]
 
 

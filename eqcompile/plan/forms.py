@@ -114,7 +114,7 @@ def refuse_large(problem: LayerProblem) -> dict[str, str]:
     for form in FORMS:
         need = next((n for n in FORMS[form].needs(problem) if n.count > n.most), None)
         if need:
-            too_large[form] = f"{form} needs {need.count} {need.what}, at most {need.most} served"
+            too_large[form] = f"{form} needs {need.count} {need.what}, more than {need.most}"
     if count_arguments(problem) > ARGUMENTS:
         raise Refusal(
             "too-large",

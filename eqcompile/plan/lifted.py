@@ -22,9 +22,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqcompile.actions.stabilisers import OrbitCarriers, OrbitWalk
+from eqcompile.exact.monomials import count_channel_tuples
 from eqcompile.exact.signed import IntArray, freeze
-from eqcompile.layers.problem import LayerProblem
+from eqcompile.layers.problem import LayerProblem, Shape
 from eqcompile.plan.build import PlanBuilder
+from eqcompile.plan.cost import NOMINAL_BATCH
 from eqcompile.plan.features import (
     Need,
     Piece,
@@ -35,12 +37,16 @@ from eqcompile.plan.features import (
     suffix,
 )
 from eqcompile.plan.ir import Table
+from eqcompile.solve.ansatz import expand
 from eqcompile.solve.layer import Block
 from eqcompile.solve.solver import walk_outputs
 from eqcompile.solve.tying import OutputOrbit
 
 ORBITS = 32
 """Most orbits of outputs; each has products of its own, and so lines of its own in programs."""
+
+BATCH_FEATURES = 2**26
+"""Most features gathered at the nominal batch, 256 MB, unless a spec asks for the form."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,8 +129,24 @@ def lifted_table(block: Block, orbit: OutputOrbit) -> Table:
 
 def need_lifted(problem: LayerProblem) -> tuple[Need, ...]:
     """Count the monomials of a layer's largest block at all outputs, and the orbits of outputs."""
-    orbits = len(walk_outputs(problem.output))
-    return (
+    needs = (
         *need_slots(problem, "gathered features per channel"),
-        Need(orbits, "orbits of outputs", ORBITS),
+        Need(len(walk_outputs(problem.output)), "orbits of outputs", ORBITS),
     )
+    if problem.form != "auto":
+        return needs
+    batch = f"gathered features at batch {NOMINAL_BATCH}"
+    return (*needs, Need(NOMINAL_BATCH * count_features(problem), batch, BATCH_FEATURES))
+
+
+def count_features(problem: LayerProblem) -> int:
+    """Count the gathered features of a layer's largest block in all channels, per batch row."""
+    channels = problem.channels
+
+    def count(shape: Shape) -> int:
+        products = channels.rank if channels.mixing == "factored" else None
+        copies = products or count_channel_tuples(shape, channels.inputs)
+        return copies * expand(problem, shape).slots
+
+    shapes = [s for d in problem.degrees if d for s in problem.block_shapes(d)]
+    return max(map(count, shapes), default=0)

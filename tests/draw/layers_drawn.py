@@ -7,7 +7,7 @@ from functools import cache
 
 from eqcompile.layers.problem import Channels
 from eqcompile.plan.forms import Choice, choose
-from eqcompile.plan.proof import PlanProof, prove_plan
+from eqcompile.plan.proof import KernelProof, PlanProof, prove_kernels, prove_plan
 from eqcompile.solve.certificate import BlockProof, prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from tests.draw.actions_drawn import pose
@@ -17,6 +17,7 @@ from tests.draw.actions_drawn import pose
 class Proofs:
     proofs: tuple[BlockProof, ...]
     plan_proof: PlanProof
+    kernels: KernelProof | None
 
 
 @cache
@@ -31,4 +32,4 @@ def compile_named(name: str, *degrees: int, layer: str = "Layer") -> tuple[Choic
     solution = solve_named(name, *degrees, layer=layer)
     choice = choose(solution)
     proofs = tuple(prove(block.tying) for block in solution.blocks)
-    return choice, Proofs(proofs, prove_plan(solution, choice))
+    return choice, Proofs(proofs, prove_plan(solution, choice), prove_kernels(solution))

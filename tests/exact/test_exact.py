@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from eqcompile.exact.components import classify
 from eqcompile.exact.monomials import (
     MonomialSpace,
+    count_channel_tuples,
     count_monomials,
     list_channel_tuples,
     list_subsets,
@@ -166,3 +167,9 @@ def test_polynomials_calculate() -> None:
     assert hash(x + y) == hash(y + x)
     assert repr(Polynomial.product(2, "xxy")) == "2*x^2*y"
     assert x != y
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (1, 1), (2, 1), (1, 1, 1), (2, 1, 1), (2, 2)])
+def test_channel_tuples_are_counted(shape: tuple[int, ...]) -> None:
+    for channels in range(5):
+        assert count_channel_tuples(shape, channels) == len(list_channel_tuples(shape, channels))

@@ -124,7 +124,7 @@ def test_a_block_without_classes_has_no_part_at_a_point() -> None:
 def test_many_orbits_are_not_lifted() -> None:
     identity = [SignedPermutation.identity(33)]
     problem = make_problem(identity, identity, [1])
-    reason = "lifted needs 33 orbits of outputs, at most 32 served"
+    reason = "lifted needs 33 orbits of outputs, more than 32"
     assert refuse_large(problem) == {"lifted": reason}
     choice = choose(solve_layer(problem))
     assert [c.refused for c in choice.costs] == ["", "", reason]
@@ -135,8 +135,28 @@ def test_many_orbits_are_not_lifted() -> None:
 
 @pytest.mark.parametrize("mixing", MIXINGS)
 @pytest.mark.parametrize("name", ACTIONS)
-def test_the_processor_is_never_given_the_lifted_form(name: str, mixing: Mixing) -> None:
+def test_small_layers_are_not_lifted_unasked(name: str, mixing: Mixing) -> None:
     assert choose(solve_action(name, [0, 1, 2], mixing)).form != "lifted"
+
+
+@pytest.mark.parametrize(("channels", "chosen"), [(64, "dense"), (512, "lifted")])
+def test_lifting_pays_where_channels_outnumber_the_batch(channels: int, chosen: str) -> None:
+    """A gathered linear layer has fewer numbers than its weights have then."""
+    points = symmetric(16)
+    problem = make_problem(points, points, [1], channels=(channels, channels))
+    assert choose(solve_layer(problem)).form == chosen
+
+
+def test_much_is_gathered_only_where_a_spec_asks() -> None:
+    """Pairs of 128 channels, 16 x 256 monomials, 256 rows: 34 GB in float32."""
+    points = symmetric(16)
+    problem = make_problem(points, points, [2], channels=(128, 128))
+    count = 256 * (128 * 127 // 2) * 16 * 256
+    reason = f"lifted needs {count} gathered features at batch 256, more than {2**26}"
+    assert refuse_large(problem) == {"lifted": reason}
+    assert refuse_large(replace(problem, form="lifted")) == {}
+    factored = make_problem(points, points, [2], channels=(128, 1), mixing="factored", rank=4)
+    assert refuse_large(factored) == {}
 
 
 def swap_elements(table: Table) -> Table:
