@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
-from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
 
 from tests.emit.problems import make
-
-NARROW = (torch.float16, torch.bfloat16)
+from tests.kernels.poison import guard, poison
 
 
 class Arguments(NamedTuple):
@@ -144,47 +141,6 @@ def launch(layer: Any, arguments: Arguments, *, straight: bool = True) -> dict[s
     return dict(zip(name_results(layer), (y, *first, *second), strict=True))
 
 
-@contextmanager
-def poison(*, widen: bool = False) -> Iterator[list[tuple[int, ...]]]:
-    """Fill what a launch allocates with NaN, so that entries that are not written show.
-
-    Args:
-        widen: Give results of float16 and bfloat16 the dtype float32, so that what is compared
-            has not been rounded; the interpreter cuts off the digits of bfloat16.
-
-    Yields:
-        The shapes that were allocated, as a proof that the poison is in use.
-    """
-    original: Any = Tensor.new_empty
-    seen: list[tuple[int, ...]] = []
-
-    def allocate(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        found = original(self, *args, **kwargs)
-        caller = sys._getframe(1).f_globals["__name__"]
-        if not caller.endswith(".launch") or not found.is_floating_point() or not found.numel():
-            return found
-        seen.append(tuple(found.shape))
-        if widen and found.dtype in NARROW:
-            found = found.float()
-        return found.fill_(float("nan"))
-
-    with mock.patch.object(Tensor, "new_empty", allocate):
-        yield seen
-
-
-@contextmanager
-def shrink_blocks(module: ModuleType) -> Iterator[None]:
-    """Cut the work of a launch into blocks so small that every loop over them runs twice."""
-    blocks = importlib.import_module(module.__name__.replace(".launch", ".blocks"))
-    small = blocks.Blocks(16, 16, 16)
-    with (
-        mock.patch.object(module, "LANES", 16),
-        mock.patch.object(module, "choose_blocks", return_value=small),
-        mock.patch.object(blocks, "ROWS_PER_SPLIT", 16),
-    ):
-        yield
-
-
 def measure(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
     """Return the relative error of every result in the Euclidean norm; NaN is infinite.
 
@@ -222,3 +178,23 @@ def check_rounded(
         half = torch.finfo(value.dtype).eps / 2
         bound = half * (1 + 1e-6) * wanted.abs() + tolerance * wanted.norm()
         assert ((value.double().cpu() - wanted).abs() <= bound).all(), name
+
+
+SINGLE, DOUBLE = 1e-6, 1e-13
+"""Largest relative error in float32 and in float64."""
+
+
+def check_launch(layer: Any, arguments: Arguments, *, straight: bool = True) -> None:
+    """Launch all kernels between guards of NaN and compare all they return with the definition.
+
+    Raises:
+        AssertionError: A result is wrong, is not written in full, has another dtype, or a kernel
+            wrote beside it.
+    """
+    with poison() as memory:
+        found = launch(layer, arguments.convert(guard), straight=straight)
+    memory.check()
+    assert memory.shapes or not arguments.x.numel()
+    assert {t.dtype for t in found.values()} == {arguments.x.dtype}
+    tolerance = DOUBLE if arguments.x.dtype == torch.float64 else SINGLE
+    check(measure(found, expect(layer, arguments)), tolerance)

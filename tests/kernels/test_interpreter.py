@@ -16,25 +16,23 @@ from torch import Tensor
 
 from tests.emit.problems import make
 from tests.kernels.checks import (
-    Arguments,
+    SINGLE,
     check,
+    check_launch,
     check_rounded,
     draw,
     expect,
     find_launch,
     launch,
     measure,
-    poison,
-    shrink_blocks,
 )
+from tests.kernels.poison import poison, shrink_blocks
 from tests.kernels.problems import CASES, LARGE
 
 pytestmark = pytest.mark.interpreter
 
 ROWS = 37
 """A batch that fills no block."""
-
-SINGLE, DOUBLE = 1e-6, 1e-13
 
 # Of every kernel one or two: with signs, coefficients, several orbits, bias.
 SOME = ("One", "OneSigned", "Cross", "Mirror", "Sign", "Pairs", "SignWise", "SignDepth", "Linear")
@@ -46,33 +44,23 @@ def build(zoo: ModuleType, name: str) -> Any:
     return make(zoo, name, *case.channels, backend="triton")
 
 
-def run(layer: Any, arguments: Arguments, **options: bool) -> None:
-    """Launch all kernels into poisoned memory and compare all they return."""
-    with poison() as seen:
-        found = launch(layer, arguments, **options)
-    assert seen or not arguments.x.numel()
-    assert {t.dtype for t in found.values()} == {arguments.x.dtype}
-    tolerance = DOUBLE if arguments.x.dtype == torch.float64 else SINGLE
-    check(measure(found, expect(layer, arguments)), tolerance)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_float32(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
-    run(layer, draw(layer, ROWS, torch.float32))
+    check_launch(layer, draw(layer, ROWS, torch.float32))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LARGE)
 def test_large_layers(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
-    run(layer, draw(layer, 5, torch.float32))
+    check_launch(layer, draw(layer, 5, torch.float32))
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_float64(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
-    run(layer, draw(layer, ROWS, torch.float64))
+    check_launch(layer, draw(layer, ROWS, torch.float64))
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
@@ -81,7 +69,7 @@ def test_other_precisions_of_float32(zoo: ModuleType, precision: str) -> None:
     torch.set_float32_matmul_precision(precision)
     try:
         layer = build(zoo, "Mirror")
-        run(layer, draw(layer, 3, torch.float32))
+        check_launch(layer, draw(layer, 3, torch.float32))
     finally:
         torch.set_float32_matmul_precision(before)
 
@@ -122,9 +110,9 @@ def test_several_blocks(zoo: ModuleType, name: str) -> None:
     """Blocks of 16: two full ones and a part in the batch, several splits of the batch."""
     layer = build(zoo, name)
     with shrink_blocks(find_launch(layer)):
-        run(layer, draw(layer, ROWS, torch.float32), straight=False)
+        check_launch(layer, draw(layer, ROWS, torch.float32), straight=False)
         if name in THIN:
-            run(layer, draw(layer, ROWS, torch.float32))
+            check_launch(layer, draw(layer, ROWS, torch.float32))
 
 
 @pytest.mark.parametrize(("name", "channels"), [("Swap", (7, 17)), ("Swapwise", (17, 18))])
@@ -133,7 +121,7 @@ def test_several_blocks_of_channels(
 ) -> None:
     layer = make(wide, name, *channels, backend="triton")
     with shrink_blocks(find_launch(layer)):
-        run(layer, draw(layer, 3, torch.float32))
+        check_launch(layer, draw(layer, 3, torch.float32))
 
 
 @pytest.fixture(scope="module")
@@ -152,19 +140,19 @@ def wide(packages: Any) -> ModuleType:
 def test_straight_layers_by_tables(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
     assert layer.layout.kernels.straight
-    run(layer, draw(layer, ROWS, torch.float32), straight=False)
+    check_launch(layer, draw(layer, ROWS, torch.float32), straight=False)
 
 
 @pytest.mark.parametrize("name", [*CASES, *LARGE])
 def test_an_empty_batch(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
-    run(layer, draw(layer, 0, torch.float32))
+    check_launch(layer, draw(layer, 0, torch.float32))
 
 
 @pytest.mark.parametrize("name", SOME)
 def test_one_row(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
-    run(layer, draw(layer, 1, torch.float32))
+    check_launch(layer, draw(layer, 1, torch.float32))
 
 
 STRIDES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -180,7 +168,7 @@ STRIDES: dict[str, Callable[[Tensor], Tensor]] = {
 def test_any_strides(zoo: ModuleType, name: str, how: str) -> None:
     layer = build(zoo, name)
     arguments = draw(layer, 5, torch.float32).convert(STRIDES[how])
-    run(layer, arguments)
+    check_launch(layer, arguments)
 
 
 @pytest.mark.parametrize("name", ["One", "Mirror", "SignDepth"])
