@@ -29,6 +29,8 @@ PROBLEMS = [
     pose("B_2", (1, 3), mixing="factored", rank=2, inputs=2, outputs=2, name="factors"),
     pose("D2Q9", (0, 1, 2), mixing="depthwise", inputs=2, outputs=2, name="LBM"),
     pose("C_4", (2,), mixing="channelwise", inputs=2, outputs=2, name="Dense", form="dense"),
+    pose("C_2 with fixed points", (0, 1, 2), inputs=2, outputs=2, name="Lifted", form="lifted"),
+    pose("turning the plane", (1, 2, 3), inputs=2, outputs=2, name="LiftedTurn", form="lifted"),
 ]
 
 TRITON = {"blocks.py", "depthwise.py", "kernels.py", "launch.py", "straight.py"}

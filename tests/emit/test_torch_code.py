@@ -18,6 +18,7 @@ from eqcompile.layers.problem import LayerProblem, Mixing
 from eqcompile.plan.build import PlanBuilder
 from eqcompile.plan.evaluate import Ring, evaluate, resolve_size
 from eqcompile.plan.ir import Plan
+from eqcompile.plan.lowering import FORMS
 from tests.emit.problems import emit_layer, install, make, pose
 
 FLOATS = Ring("floats", float, lambda values: values, lambda n, d: n / d)
@@ -40,7 +41,7 @@ def list_problems() -> list[LayerProblem]:
         )
         for j, action in enumerate(actions)
         for mixing in MIXINGS
-        for form in ("dense", "monomial")
+        for form in FORMS
     ]
 
 
