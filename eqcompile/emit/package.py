@@ -77,7 +77,9 @@ def render_package(
     context = {"header": header, "layers": views, "names": sort_imports(v.name for v in views)}
     files["programs.py"] = render("programs", {**context, "functions": functions})
     files["straight.py"] = render_straight_kernels(header, views)
-    files["layers.py"] = render("layers", context)
+    constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
+    owners = [name.removeprefix("OPERATORS_") for name in constants]
+    files["layers.py"] = render("layers", {**context, "owners": owners})
     files["tying.json"] = spell_json(tying) + "\n"
     files["ops.py"] = render_ops(package, header, views, files)
     digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
