@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -129,16 +129,29 @@ def launch(layer: Any, arguments: Arguments, *, straight: bool = True) -> dict[s
         arguments: What it is evaluated at.
         straight: Whether straight-line kernels are used where the layer has them.
     """
+    found: dict[str, Tensor] = {}
+    for results in launch_in_turn(layer, arguments, straight=straight):
+        found |= results
+    return found
+
+
+def launch_in_turn(
+    layer: Any, arguments: Arguments, *, straight: bool = True
+) -> Iterator[dict[str, Tensor]]:
+    """Run the kernels of a layer, one order of derivatives after the other."""
     module = find_launch(layer)
     facts = layer.layout.kernels
     if not straight:
         facts = facts._replace(straight=False)
     x, weights, grad_y, hat_x, hats = arguments
     tables = layer._schedule
-    y = module.forward(facts, x, *weights, tables)
+    names = name_results(layer)
+    count = len(weights) + 1
+    yield {"y": module.forward(facts, x, *weights, tables)}
     first = module.backward(facts, grad_y, x, *weights, tables, True, True)
+    yield dict(zip(names[1 : 1 + count], first, strict=True))
     second = module.double_backward(facts, hat_x, *hats, grad_y, x, *weights, tables)
-    return dict(zip(name_results(layer), (y, *first, *second), strict=True))
+    yield dict(zip(names[1 + count :], second, strict=True))
 
 
 def measure(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
@@ -191,10 +204,11 @@ def check_launch(layer: Any, arguments: Arguments, *, straight: bool = True) -> 
         AssertionError: A result is wrong, is not written in full, has another dtype, or a kernel
             wrote beside it.
     """
-    with poison() as memory:
-        found = launch(layer, arguments.convert(guard), straight=straight)
-    memory.check()
-    assert memory.shapes or not arguments.x.numel()
-    assert {t.dtype for t in found.values()} == {arguments.x.dtype}
+    expected = expect(layer, arguments)
     tolerance = DOUBLE if arguments.x.dtype == torch.float64 else SINGLE
-    check(measure(found, expect(layer, arguments)), tolerance)
+    with poison() as memory:
+        for found in launch_in_turn(layer, arguments.convert(guard), straight=straight):
+            memory.check()
+            assert memory.shapes or not arguments.x.numel()
+            assert {t.dtype for t in found.values()} == {arguments.x.dtype}
+            check(measure(found, {name: expected[name] for name in found}), tolerance)

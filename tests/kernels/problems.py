@@ -63,6 +63,8 @@ ACTIONS: dict[str, tuple[Generators, Generators]] = {
     "C_9": same(cyclic(9)),
     "D_4": same(dihedral(4)),
     "B_3": same(B3),
+    # Group elements that carry one point to another must change signs, of inputs and outputs.
+    "twisted S_2": same([SignedPermutation(np.array([1, 0]), np.array([-1, -1]))]),
     # One input keeps its sign and one does not: signed classes of degrees 0, 1 and 2.
     "mirror": same([MIRROR]),
     # Signed outputs in two orbits, of which the cross product of two channels is one.
@@ -111,6 +113,7 @@ CASES: dict[str, Case] = {
     # One channel in and one out: small layers are straight-line code.
     "One": Case("S_4", (0, 1, 2), "full", (1, 1)),
     "OneSigned": Case("mirror", (0, 1, 2), "full", (1, 1)),
+    "OneTwist": Case("twisted S_2", (0, 1, 2), "full", (1, 1)),
     "Point": Case("one point", (0, 1, 2), "full", (1, 1)),
     # Straight-line code except for the gradients of its 100 weights.
     "Free": Case("no symmetry", (1, 2), "full", (1, 1)),
@@ -120,6 +123,7 @@ CASES: dict[str, Case] = {
     "Cycle": Case("C_3", (0, 1, 2), "full", (2, 3)),
     "Vector": Case("B_3", (1, 2), "full", (2, 2)),
     "Cross": Case("B_3 to cross products", (1, 2), "full", (3, 2)),
+    "Twist": Case("twisted S_2", (0, 1, 2), "full", (2, 3)),
     "Mirror": Case("mirror", (0, 1, 2), "full", (2, 3)),
     "Sign": Case("S_3 to sign", (0, 1, 2), "full", (2, 2)),
     "Wreath": Case("S_2 wr S_2", (0, 1, 2), "full", (2, 1)),
@@ -130,10 +134,10 @@ CASES: dict[str, Case] = {
     "Dihedral": Case("D_4", (1, 2), "channelwise", (2, 1)),
     "Grid": Case("grid", (0, 1, 2), "channelwise", (2, 3)),
     "FixedWise": Case("fixed points", (0, 1, 2), "channelwise", (3, 2)),
-    "SignWise": Case("mirror", (0, 1, 2), "channelwise", (4, 1)),
+    "TwistWise": Case("twisted S_2", (0, 1, 2), "channelwise", (4, 1)),
     # Products within a channel, not mixed.
     "FixedDepth": Case("fixed points", (0, 1, 2), "depthwise", (3, 3)),
-    "MirrorDepth": Case("mirror", (0, 1, 2), "depthwise", (2, 2)),
+    "TwistDepth": Case("twisted S_2", (0, 1, 2), "depthwise", (2, 2)),
     "SignDepth": Case("swap to sign", (1, 2), "depthwise", (2, 2)),
     "WreathDepth": Case("S_2 wr S_3", (2,), "depthwise", (2, 2)),
     # One degree alone.

@@ -35,8 +35,8 @@ ROWS = 37
 """A batch that fills no block."""
 
 # Of every kernel one or two: with signs, coefficients, several orbits, bias.
-SOME = ("One", "OneSigned", "Cross", "Mirror", "Sign", "Pairs", "SignWise", "SignDepth", "Linear")
-THIN = ("One", "OneSigned", "Point", "SignDepth", "MirrorDepth", "LinearOne")
+SOME = ("One", "OneTwist", "Cross", "Twist", "Sign", "Pairs", "TwistWise", "SignDepth", "Linear")
+THIN = ("One", "OneTwist", "Point", "SignDepth", "TwistDepth", "LinearOne")
 
 
 def build(zoo: ModuleType, name: str) -> Any:
@@ -105,7 +105,7 @@ def test_narrow_results_are_rounded_once(zoo: ModuleType, dtype: torch.dtype) ->
     check(measure({"y": found["y"]}, {"y": expected["y"]}), bound)
 
 
-@pytest.mark.parametrize("name", ["One", "Mirror", "Cross", "SignDepth", "Five"])
+@pytest.mark.parametrize("name", ["One", "Twist", "Cross", "SignDepth", "Five"])
 def test_several_blocks(zoo: ModuleType, name: str) -> None:
     """Blocks of 16: two full ones and a part in the batch, several splits of the batch."""
     layer = build(zoo, name)
@@ -131,7 +131,7 @@ def wide(packages: Any) -> ModuleType:
 
     cases = {
         "Swap": Case("S_2", (2,), "full", (7, 17)),
-        "Swapwise": Case("mirror", (0, 1, 2), "channelwise", (17, 18)),
+        "Swapwise": Case("twisted S_2", (0, 1, 2), "channelwise", (17, 18)),
     }
     return install(packages, "kernels_wide", [case.pose(n) for n, case in cases.items()])
 
@@ -164,14 +164,14 @@ STRIDES: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("how", STRIDES)
-@pytest.mark.parametrize("name", ["One", "Mirror", "SignDepth"])
+@pytest.mark.parametrize("name", ["OneTwist", "Twist", "SignDepth"])
 def test_any_strides(zoo: ModuleType, name: str, how: str) -> None:
     layer = build(zoo, name)
     arguments = draw(layer, 5, torch.float32).convert(STRIDES[how])
     check_launch(layer, arguments)
 
 
-@pytest.mark.parametrize("name", ["One", "Mirror", "SignDepth"])
+@pytest.mark.parametrize("name", ["OneTwist", "Twist", "SignDepth"])
 def test_only_what_is_needed(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
     arguments = draw(layer, 3, torch.float32)
@@ -188,7 +188,7 @@ def test_only_what_is_needed(zoo: ModuleType, name: str) -> None:
                 assert value.shape == (0,)
 
 
-@pytest.mark.parametrize("name", ["OneSigned", "Mirror", "SignDepth"])
+@pytest.mark.parametrize("name", ["OneTwist", "Twist", "SignDepth"])
 def test_weight_gradients_are_the_same_bits_every_time(zoo: ModuleType, name: str) -> None:
     layer = build(zoo, name)
     arguments = draw(layer, ROWS, torch.float32)

@@ -22,7 +22,7 @@ pytestmark = [
 ]
 
 HESSIAN: Any = hessian
-SOME = ("OneSigned", "Mirror", "SignDepth")
+SOME = ("OneTwist", "Twist", "SignDepth")
 
 
 def pair(zoo: ModuleType, name: str, dtype: torch.dtype = torch.float64) -> tuple[Any, Any]:
@@ -56,7 +56,7 @@ def count_launches(layer: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", ["OneSigned", "Mirror", "SignDepth", "Cross", "LinearOne"])
+@pytest.mark.parametrize("name", ["OneTwist", "Twist", "SignDepth", "Cross", "LinearOne"])
 def test_autograd_runs_the_kernels(
     zoo: ModuleType, name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,16 +88,15 @@ def as_function(layer: Any) -> Callable[..., Tensor]:
     return evaluate
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", ["OneTwist", "SignDepth", "Sign"])
 def test_gradcheck_and_gradgradcheck(zoo: ModuleType, name: str) -> None:
     layer, _ = pair(zoo, name)
     arguments = (draw_input(layer, 2).requires_grad_(), *layer.parameters())
-    # Every entry by itself where that takes less than a minute, else random projections.
-    assert torch.autograd.gradcheck(as_function(layer), arguments, fast_mode=name == "Mirror")
+    assert torch.autograd.gradcheck(as_function(layer), arguments)
     assert torch.autograd.gradgradcheck(as_function(layer), arguments, fast_mode=True)
 
 
-@pytest.mark.parametrize("name", ["OneSigned", "SignDepth"])
+@pytest.mark.parametrize("name", ["OneTwist", "SignDepth"])
 def test_opcheck(zoo: ModuleType, name: str) -> None:
     layer, _ = pair(zoo, name)
     arguments = draw(layer, 2, torch.float64).convert(Tensor.requires_grad_)
@@ -124,7 +123,7 @@ TRANSFORMS: dict[str, Callable[[Any, Tensor], Any]] = {
 
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_transforms_are_right_and_never_zero(zoo: ModuleType, name: str) -> None:
-    layer, plain = pair(zoo, "Mirror")
+    layer, plain = pair(zoo, "Twist")
     x = draw_input(layer)
     found = TRANSFORMS[name](layer, x)
     assert found.any()
@@ -134,7 +133,7 @@ def test_transforms_are_right_and_never_zero(zoo: ModuleType, name: str) -> None
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(zoo: ModuleType, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cast in, accumulate in float32, cast out; gradients of the parameters stay float32."""
-    layer, plain = pair(zoo, "Mirror", torch.float32)
+    layer, plain = pair(zoo, "Twist", torch.float32)
     launches = count_launches(layer, monkeypatch)
     x = draw_input(layer, 8).requires_grad_()
     with torch.autocast("cpu", dtype=dtype):
@@ -172,10 +171,10 @@ def test_additive_classes(zoo: ModuleType, name: str) -> None:
 def test_layers_of_other_backends_do_not_launch(
     zoo: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer, _ = pair(zoo, "Mirror")
+    layer, _ = pair(zoo, "Twist")
     launches = count_launches(layer, monkeypatch)
     for backend in ("auto", "torch", "reference"):
-        other = make(zoo, "Mirror", *CASES["Mirror"].channels, backend=backend)
+        other = make(zoo, "Twist", *CASES["Twist"].channels, backend=backend)
         other.load_state_dict(layer.state_dict())
         x = draw_input(layer)
         torch.testing.assert_close(other(x), layer(x))
@@ -183,7 +182,7 @@ def test_layers_of_other_backends_do_not_launch(
 
 
 def test_leading_axes_and_an_empty_batch(zoo: ModuleType) -> None:
-    layer, plain = pair(zoo, "Mirror")
+    layer, plain = pair(zoo, "Twist")
     x = draw_input(layer, 6)
     folded = x.reshape(2, 3, *x.shape[1:])
     torch.testing.assert_close(layer(folded).flatten(0, 1), plain(x))
@@ -196,7 +195,7 @@ def test_leading_axes_and_an_empty_batch(zoo: ModuleType) -> None:
 
 def test_definition_is_differentiated_right(zoo: ModuleType) -> None:
     """What everything is compared with, against finite differences."""
-    layer, _ = pair(zoo, "Mirror")
+    layer, _ = pair(zoo, "Twist")
     drawn = draw(layer, 2, torch.float64)
     arguments = (drawn.x.requires_grad_(), *(w.requires_grad_() for w in drawn.weights))
     assert torch.autograd.gradcheck(define(layer), arguments)
