@@ -258,8 +258,8 @@ def spell_weight(layer: Polynomial) -> str:
     body.write("for start in range(0, rows, BLOCK):")
     body.indent = 8
     body.write("row = split * rows + (start + tl.arange(0, BLOCK))", "inside = row < batch")
-    _write_loads(body, "g", "grad_y", layer.n_out, _list_outputs(layer))
     _write_loads(body, "x", "x", layer.n_in, _list_inputs(layer))
+    _write_loads(body, "g", "grad_y", layer.n_out, _list_outputs(layer))
     _write_products(body, layer)
     for m, slots in _group_by_label(layer.slots).items():
         products = [(s.sign, (f"g{s.output}", layer.spell_monomial(s.factors))) for s in slots]
