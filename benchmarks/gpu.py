@@ -55,7 +55,7 @@ ARITHMETICS = {
 }
 
 EINSUM_BYTES = 2**33
-"""Largest intermediate of an einsum with the dense tensor that is tried."""
+"""Largest array of products or of untied weights that is tried."""
 
 
 class Case(NamedTuple):
@@ -169,40 +169,78 @@ def measure_kernels(case: Case) -> dict[str, float]:
     }
 
 
-def time_training(call: Callable[[Any], Any], case: Case) -> float:
+def time_training(call: Callable[[Any], Any], leaves: list[Any], case: Case) -> float:
     """Time one forward and backward pass through autograd."""
-    parameters = [p for p in case.layer.parameters() if p.numel()]
 
     def step() -> None:
         y = call(case.x)
-        for leaf in (case.x, *parameters):
+        for leaf in (case.x, *leaves):
             leaf.grad = None
         y.backward(case.grad_y)
 
     return time_call(step)
 
 
-def make_einsum(case: Case) -> Callable[[Any], Any] | None:
-    """Return the compiled einsum with the dense tensors, or None where it would be too large."""
+def time_layer(case: Case) -> float:
+    return time_training(case.layer, [p for p in case.layer.parameters() if p.numel()], case)
+
+
+def expand(case: Case) -> tuple[Any, Any] | None:
+    """Return untied weights of degree 1 and 2 as a person would store them, or None.
+
+    Shapes are ``(C_in n_in .., C_out n_out)``, without mixing ``(C, n_in .., n_out)``.
+    """
+    layer = case.layer
+    mixing, n, c = layer.layout.mixing, layer.layout.n_in, layer.in_channels
+    per_output = c * n if mixing == "full" else n
+    features = case.x.numel() * per_output
+    weights = case.x[0].numel() * per_output * case.grad_y[0].numel()
+    if max(features, weights) * case.x.element_size() > EINSUM_BYTES:
+        return None
+    if mixing == "full":
+        found = [layer.dense_weight(d).flatten(0, 1).flatten(1).mT for d in (1, 2)]
+    else:
+        formula = {"channelwise": "ocm,mk...->c...ok", "depthwise": "cm,mk...->c...k"}[mixing]
+        found = [einsum(formula, getattr(layer, f"weight_{d}"), layer.basis(d)) for d in (1, 2)]
+        last = 2 if mixing == "channelwise" else 1
+        first = 0 if mixing == "channelwise" else 1
+        found = [w.flatten(-last).flatten(first, -2) for w in found]
+    return tuple(w.detach().contiguous().requires_grad_() for w in found)
+
+
+def einsum(formula: str, weight: Any, basis: Any) -> Any:
     import torch
 
-    layer = case.layer
-    rows, c, n = case.x.shape
-    entries = layer.out_channels * layer.layout.n_out * c * n
-    if max(rows * entries, entries * c * n) * case.x.element_size() > EINSUM_BYTES:
+    indices = "ij"[: basis.ndim - 2]
+    return torch.einsum(formula.replace("...", indices), weight, basis)
+
+
+def time_einsum(case: Case) -> float | None:
+    """Time the compiled products with untied weights; None where they would be too large."""
+    import torch
+
+    weights = expand(case)
+    if weights is None:
         return None
+    mixing, bias = case.layer.layout.mixing, case.layer.dense_weight(0).detach()
 
     def evaluate(x: Any) -> Any:
-        total = layer.dense_weight(0).to(x.dtype)
-        total = total + torch.einsum("okci,bci->bok", layer.dense_weight(1), x)
-        once = torch.einsum("okcidj,bdj->bokci", layer.dense_weight(2), x)
-        return total + torch.einsum("bokci,bci->bok", once, x)
+        first, second = weights
+        if mixing == "depthwise":
+            products = (x[..., :, None] * x[..., None, :]).flatten(-2)
+            y = torch.einsum("bci,cik->bck", x, first)
+            return y + torch.einsum("bci,cik->bck", products, second) + bias
+        v = x.flatten(1) if mixing == "full" else x
+        products = (v[..., :, None] * v[..., None, :]).flatten(1)
+        return (x.flatten(1) @ first + products @ second).unflatten(1, bias.shape) + bias
 
-    return torch.compile(evaluate)
+    return time_training(torch.compile(evaluate), list(weights), case)
 
 
 def measure_layer(package: Any, name: str, dtype: Any) -> dict[str, Any]:
     """Measure one layer in the arithmetic that is set."""
+    import torch
+
     case = make_case(package, name, dtype, "triton")
     work, seconds = count_work(case), measure_kernels(case)
     found: dict[str, Any] = {
@@ -211,16 +249,16 @@ def measure_layer(package: Any, name: str, dtype: Any) -> dict[str, Any]:
             word: {"seconds": seconds[word], "bytes": work[word][0], "flops": work[word][1]}
             for word in seconds
         },
-        "training": time_training(case.layer, case),
+        "training": time_layer(case),
     }
-    for word, make in (
-        ("programs", lambda: make_case(package, name, dtype, "torch").layer),
-        ("einsum", lambda: make_einsum(case)),
-    ):
+    others: dict[str, Callable[[], float | None]] = {
+        "programs": lambda: time_layer(make_case(package, name, dtype, "torch")),
+        "einsum": lambda: time_einsum(case),
+    }
+    for word, call in others.items():
         try:
-            call = make()
-            found[word] = None if call is None else time_training(call, case)
-        except RuntimeError as error:  # Out of memory, above all.
+            found[word] = call()
+        except torch.OutOfMemoryError as error:
             found[word] = None
             print(f"{name}: {word} not measured: {error}", file=sys.stderr)
         gc.collect()
@@ -273,7 +311,7 @@ def tabulate(data: dict[str, Any]) -> str:
                 f"| {moved:.1%} | {flops:.1%} |"
             )
     lines += ["", "Forward and backward through autograd; ratios above 1 are times slower.", ""]
-    lines += ["| layer | kernels | programs / kernels | compiled einsum / kernels |"]
+    lines += ["| layer | kernels | programs / kernels | untied, compiled / kernels |"]
     lines += ["|---|---|---|---|"]
     for name, row in data["rows"].items():
         ours = row["training"]
