@@ -88,11 +88,13 @@ def count_multiply_adds(solution: LayerSolution) -> int:
 def serves_straight(solution: LayerSolution) -> bool:
     """Say whether a layer is small enough for straight-line kernels.
 
-    They serve degrees up to 2 without mixing; layers that mix use them where they have one channel
-    in and one out.
+    They serve degrees up to 2 without mixing: depthwise layers, and those that the spec gives one
+    channel in and one out. Others may be made with one channel, and then read tables.
     """
     problem = solution.problem
-    if problem.channels.mixing == "factored" or max(problem.degrees, default=0) > 2:
+    channels = problem.channels
+    thin = channels.mixing == "depthwise" or (channels.inputs, channels.outputs) == (1, 1)
+    if channels.mixing == "factored" or not thin or max(problem.degrees, default=0) > 2:
         return False
     if problem.input.dim + problem.output.dim > WIDTH_LIMIT:
         return False

@@ -50,7 +50,7 @@ PROBLEMS = [
     pose("S_3 to scalar", (0, 2), name="Invariant"),
     pose("D2Q9", (0, 1, 2), name="Collide"),
     pose("D2Q9", (2,), name="Pure", mixing="depthwise", inputs=3, outputs=3),
-    pose("S_4", (1,), name="Linear", mixing="channelwise", inputs=2, outputs=3),
+    pose("S_4", (1,), name="Linear", mixing="channelwise"),
     same("Mirror", MIRROR),
     # The one class has both signs, so that its sum begins with either.
     make_problem([permute(1, 0, 2)], FLIP, (0, 1, 2), name="Odd"),
@@ -236,6 +236,8 @@ def test_layers_that_are_not_served() -> None:
     refused = [
         pose("S_3", (1, 3)),
         pose("S_3", (1, 2), mixing="factored", rank=2, inputs=2, outputs=2),
+        pose("S_3", (1, 2), inputs=2),
+        pose("S_3", (1, 2), mixing="channelwise", outputs=2),
         # Only a constant; nothing but zeros.
         pose("S_3", (0,)),
         pose("parity", (2,)),
