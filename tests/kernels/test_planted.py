@@ -69,8 +69,8 @@ BUGS: dict[str, Bug] = {
         "kernels", "g + tl.load(outputs + k) * O", "g + tl.load(inputs + k) * O", ("Pairs",)
     ),
     "swapped tables of the two sides": Bug(
-        "launch", "facts, side, batch = task.facts, task.outputs, len(v.value)\n    y =",
-        "facts, side, batch = task.facts, task.inputs, len(v.value)\n    y =", ("Twist",),
+        "launch", "tables = _list_features(task.outputs)",
+        "tables = _list_features(task.inputs)", ("Twist",),
     ),
     "swapped channels of a pair": Bug(
         "schedule", "for position in (0, 1) for c in", "for position in (1, 0) for c in",
