@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 
 import pytest
 
@@ -42,10 +43,19 @@ def select(config: pytest.Config, items: list[pytest.Item]) -> None:
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if can_run(item)]
-    needy = [item for item in items if item.get_closest_marker("gpu")]
-    if needy:
-        import torch
+    for item in items:
+        for marker in item.iter_markers("gpu"):
+            reason = find_gpu_fault(marker.kwargs.get("gib", 0))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
 
-        if not torch.cuda.is_available():
-            for item in needy:
-                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+@cache
+def find_gpu_fault(gib: float) -> str:
+    """Say why tests that need a GPU with so much free memory cannot run; empty if they can."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    free, _ = torch.cuda.mem_get_info()
+    return "" if free >= gib * 2**30 else f"no CUDA device with {gib} GiB of free memory"

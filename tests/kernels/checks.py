@@ -197,15 +197,23 @@ SINGLE, DOUBLE = 1e-6, 1e-13
 """Largest relative error in float32 and in float64."""
 
 
-def check_launch(layer: Any, arguments: Arguments, *, straight: bool = True) -> None:
+def check_launch(
+    layer: Any, arguments: Arguments, *, straight: bool = True, single: float = SINGLE
+) -> None:
     """Launch all kernels between guards of NaN and compare all they return with the definition.
+
+    Args:
+        layer: With ``backend="triton"``, on the device of the arguments.
+        arguments: Of float32 or float64.
+        straight: Whether straight-line kernels are used where the layer has them.
+        single: Largest relative error in float32.
 
     Raises:
         AssertionError: A result is wrong, is not written in full, has another dtype, or a kernel
             wrote beside it.
     """
     expected = expect(layer, arguments)
-    tolerance = DOUBLE if arguments.x.dtype == torch.float64 else SINGLE
+    tolerance = DOUBLE if arguments.x.dtype == torch.float64 else single
     with poison() as memory:
         for found in launch_in_turn(layer, arguments.convert(guard), straight=straight):
             memory.check()
