@@ -9,8 +9,11 @@ from eqcompile.emit.straight import serves_straight
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.solve.layer import LayerSolution
 
-MOST_POINTS = 65535
-"""Most inputs or outputs of a layer that the kernels serve."""
+MOST_POINTS = 4096
+"""Most inputs and outputs together of a layer that the kernels serve.
+
+Their tables have an entry for every two of them, which is 128 MB at this bound.
+"""
 
 
 def refuse_kernels(problem: LayerProblem) -> str:
@@ -19,9 +22,9 @@ def refuse_kernels(problem: LayerProblem) -> str:
         return f"they serve degrees up to 2, and the layer has degree {max(problem.degrees)}"
     if problem.channels.mixing == "factored":
         return "they do not serve factored mixing"
-    for word, action in (("inputs", problem.input), ("outputs", problem.output)):
-        if action.dim > MOST_POINTS:
-            return f"they serve at most {MOST_POINTS} {word}, and the layer has {action.dim}"
+    points = problem.input.dim + problem.output.dim
+    if points > MOST_POINTS:
+        return f"they serve at most {MOST_POINTS} inputs and outputs, and the layer has {points}"
     return ""
 
 

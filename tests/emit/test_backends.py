@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import torch
 
+from eqcompile.emit.served import refuse_kernels
 from eqcompile.emit.write import write_package
+from tests.actions_of import cyclic, make_problem
 from tests.emit.machines import forget, pretend_gpu, pretend_version
 from tests.emit.problems import install, pose, render_problems
 
@@ -31,6 +33,14 @@ def test_layers_that_kernels_do_not_serve(zoo: ModuleType, backends: Any) -> Non
         assert cls.layout.kernels is None
         assert f"not the Triton kernels, because {reason}." in cls().explain()
         assert len(cls()._schedule) == 0
+
+
+def test_layers_with_too_many_points_are_not_served() -> None:
+    wide = make_problem(cyclic(2049), cyclic(2048), (1,))
+    assert refuse_kernels(wide) == (
+        "they serve at most 4096 inputs and outputs, and the layer has 4097"
+    )
+    assert refuse_kernels(make_problem(cyclic(2048), cyclic(2048), (1,))) == ""
 
 
 def test_facts_of_the_layers_they_serve(zoo: ModuleType) -> None:
