@@ -1,346 +1,435 @@
-"""Time the Triton kernels on a CUDA device against ceilings measured there, and against torch.
+"""Time, bytes per second and flops per second of every kernel on a CUDA device.
 
-    python benchmarks/gpu.py                  builds, measures, rewrites benchmarks/results/gpu.*
-    python benchmarks/gpu.py --build DIR      only builds the package, where eqcompile is
-    python benchmarks/gpu.py --package DIR    measures a package built before; needs torch alone
+    python benchmarks/gpu.py                      rewrites benchmarks/results/gpu.*
+    python benchmarks/gpu.py --build FOLDER       only writes the package that is measured
+    python benchmarks/gpu.py --packages FOLDER    measures that one, without eqcompile
 
-Every figure is the median of repeated runs with a cold cache (triton.testing.do_bench), all in one
-process. Ceilings are what a copy of 1 GiB and a product of two matrices of 8192 x 8192 reach. Bytes
-are those a kernel cannot avoid: every input read once and every result written once. Operations are
-those of the kernel's own algorithm, so that its share of the ceiling says how well it is written,
-and the ratios of times say how good the algorithm is.
+Every kernel is timed by itself, with the arguments a layer gives it, and compared with what a copy
+and a product of matrices reach on the same device in the same run. Layers are compared with the
+same layer run by its torch programs, as they are and compiled, and with a compiled einsum of dense
+tensors. Times are medians, taken with an empty cache. Bytes are those of all arrays a kernel is
+given, each once; flops are those of the tables it reads. Kernels come first, then comparisons
+until MINUTES have passed; what is left out is said.
+
+Exits with 2 where there is no CUDA device.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import json
+import platform
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
-RESULTS = Path(__file__).parent / "results"
+import torch
+from torch import Tensor
 
-SPEC = """\
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.counting import count_bytes, count_flops  # noqa: E402
+from benchmarks.dense import Einsum, count_numbers  # noqa: E402
+
+RESULTS = ROOT / "benchmarks" / "results"
+PACKAGE = "measured_layers"
+MINUTES = 8.5
+
+Row = dict[str, Any]
+Time = Callable[[Callable[[], Any]], float]
+
+SPEC = f"""\
 version: 1
-package: gpu_nets
+package: {PACKAGE}
 layers:
-  - {name: Board, group: {grid: {size: [8, 8], symmetry: p4m}}, input: V, output: V, degree: 2,
-     channels: {in: 32, out: 32, mixing: channelwise}}
-  - {name: Cycle, group: {cyclic: 16}, input: V, output: V, degree: 2,
-     channels: {in: 32, out: 64, mixing: channelwise}}
-  - {name: Sets, group: {symmetric: 16}, input: V, output: V, degree: 2,
-     channels: {in: 32, out: 32, mixing: channelwise}}
-  - {name: Pairs, group: {dihedral: 8}, input: V, output: V, degree: 2,
-     channels: {in: 16, out: 16}}
-  - {name: Signs, group: {hyperoctahedral: 8}, input: V, output: "Sym(V, 2)", degree: 2,
-     channels: {in: 16, out: 16}}
-  - {name: Deep, group: {cyclic: 16}, input: V, output: V, degree: 2,
-     channels: {in: 64, out: 64, mixing: depthwise}}
-  - {name: Fluid, group: {lattice: D2Q9}, input: V, output: V, degree: 2}
+  - {{name: Sets, group: {{symmetric: 8}}, input: V, output: V, degree: 2,
+     channels: {{in: 32, out: 32}}}}
+  - {{name: Ring, group: {{cyclic: 16}}, input: V, output: V, degree: 2,
+     channels: {{in: 64, out: 64, mixing: channelwise}}}}
+  - {{name: Wreath, group: {{wreath: [{{symmetric: 4}}, {{symmetric: 4}}]}}, input: V, output: V,
+     degree: 2, channels: {{in: 64, out: 64, mixing: channelwise}}}}
+  - {{name: Torus, group: {{grid: {{size: [8, 8], symmetry: p4m}}}}, input: V, output: V, degree: 2,
+     channels: {{in: 16, out: 16, mixing: channelwise}}}}
+  - {{name: Lattice, group: {{lattice: D2Q9}}, input: V, output: V, degree: 2,
+     channels: {{in: 64, out: 64, mixing: depthwise}}}}
+  - {{name: Signed, group: {{hyperoctahedral: 3}}, input: V, output: "V + Alt(V, 2)", degree: 2,
+     channels: {{in: 32, out: 32}}}}
+  - {{name: Small, group: {{cyclic: 8}}, input: V, output: V, degree: 2}}
 """
 
-BATCHES = {"Board": 1024, "Fluid": 2**21}
-BATCH = 4096
-
-ARITHMETICS = {
-    "float32 highest": ("float32", "highest"),
-    "float32 high": ("float32", "high"),
-    "float32 medium": ("float32", "medium"),
-    "bfloat16": ("bfloat16", "highest"),
+BATCHES = {
+    "Sets": 8192,
+    "Ring": 8192,
+    "Wreath": 8192,
+    "Torus": 2048,
+    "Lattice": 65536,
+    "Signed": 16384,
+    "Small": 2**21,
 }
 
-EINSUM_BYTES = 2**33
-"""Largest array of products or of untied weights that is tried."""
+ARITHMETICS: dict[str, tuple[torch.dtype, str]] = {
+    "bfloat16": (torch.bfloat16, "highest"),
+    "tf32": (torch.float32, "medium"),
+    "float32": (torch.float32, "highest"),
+}
+"""Name to dtype and ``torch.set_float32_matmul_precision``."""
+
+COMPARED = ("bfloat16", "tf32")
+"""Arithmetics in which layers are compared with compiled torch, which takes long to compile."""
+
+MIXING = ("bilin_output", "bilin_input", "wgrad")
+DEPTHWISE = ("depthwise_output", "depthwise_input", "depthwise_wgrad")
+
+DENSE_LIMIT = 2**31
+"""Numbers in dense tensors and of what an einsum makes of them, beyond which it is left out."""
 
 
-class Case(NamedTuple):
-    """One layer in one arithmetic, on the device.
+class Call(NamedTuple):
+    """One launch of a kernel, with its arguments."""
 
-    Attributes:
-        layer: The layer.
-        x: Its input.
-        grad_y: A cotangent.
+    kernel: Any
+    grid: tuple[int, ...]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    def run(self) -> None:
+        """Launch the kernel once more."""
+        self.kernel[self.grid](*self.args, **self.kwargs)
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """All arguments by name."""
+        return dict(zip(self.kernel.arg_names, self.args, strict=False)) | self.kwargs
+
+
+class Recorder:
+    """Stands in for a kernel: runs it, and keeps the call."""
+
+    def __init__(self, kernel: Any, calls: list[Call]) -> None:
+        self.kernel, self.calls = kernel, calls
+
+    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
+        def call(*args: Any, **kwargs: Any) -> None:
+            self.calls.append(Call(self.kernel, grid, args, kwargs))
+            self.calls[-1].run()
+
+        return call
+
+
+@contextmanager
+def record(launch: Any) -> Iterator[list[Call]]:
+    """Keep the calls of all kernels."""
+    calls: list[Call] = []
+    with ExitStack() as stack:
+        for owner, names in ((launch.kernels, MIXING), (launch.depthwise, DEPTHWISE)):
+            for name in names:
+                recorder = Recorder(getattr(owner, name), calls)
+                stack.enter_context(mock.patch.object(owner, name, recorder))
+        straight = {
+            name: tuple(kernel and Recorder(kernel, calls) for kernel in kernels)
+            for name, kernels in launch.STRAIGHT.items()
+        }
+        stack.enter_context(mock.patch.dict(launch.STRAIGHT, straight))
+        yield calls
+
+
+def time_on_device(function: Callable[[], Any]) -> float:
+    """Return the median time of a function in seconds; the device's cache is emptied between."""
+    import triton.testing
+
+    found: float = triton.testing.do_bench(function, warmup=20, rep=80, return_mode="median")
+    return found / 1e3
+
+
+class Bench:
+    """A run: where it measures, how it takes time, until when.
+
+    Args:
+        device: Of all tensors.
+        clock: From a function to its time in seconds.
+        shrink: Divides every batch; 1 but in a test of this script.
     """
 
-    layer: Any
-    x: Any
-    grad_y: Any
+    def __init__(self, device: str, clock: Time, shrink: int = 1) -> None:
+        self.device, self.clock, self.shrink = device, clock, shrink
+        self.end = time.monotonic() + 60 * MINUTES
+        self.left_out: list[str] = []
 
+    def has_time(self, what: str, seconds: float = 0.0) -> bool:
+        """Say whether there is time left; if not, note what is left out."""
+        enough = time.monotonic() + seconds < self.end
+        if not enough:
+            self.left_out.append(f"{what}: out of time")
+        return enough
 
-def build(folder: Path) -> Path:
-    import eqcompile
-
-    return Path(eqcompile.build(SPEC, folder, force=True))
-
-
-def load(package: Path) -> Any:
-    sys.path.insert(0, str(package.resolve().parent))
-    return importlib.import_module(package.name)
-
-
-def time_call(call: Callable[[], Any]) -> float:
-    """Return the median seconds of a call."""
-    from triton.testing import do_bench
-
-    return float(do_bench(call, warmup=25, rep=100, quantiles=[0.5])) / 1e3
-
-
-def measure_ceilings() -> dict[str, float]:
-    """Measure bytes per second of a copy, and operations per second of matrix products."""
-    import torch
-
-    source = torch.empty(2**28, device="cuda")
-    target = torch.empty_like(source)
-    found = {"copy": 2 * source.nbytes / time_call(lambda: target.copy_(source))}
-    before = torch.get_float32_matmul_precision()
-    for name, (dtype, precision) in ARITHMETICS.items():
-        torch.set_float32_matmul_precision(precision)
-        a, b = (torch.randn(8192, 8192, device="cuda", dtype=getattr(torch, dtype)) for _ in "ab")
-        found[name] = 2 * 8192**3 / time_call(lambda a=a, b=b: a @ b)
-    torch.set_float32_matmul_precision(before)
-    return found
-
-
-def make_case(package: Any, name: str, dtype: Any, backend: str) -> Case:
-    import torch
-
-    layer = getattr(package, name)(device="cuda", dtype=dtype, backend=backend)
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.normal_()
-    batch = BATCHES.get(name, BATCH)
-    shape = (batch, layer.in_channels, layer.layout.n_in)
-    x = torch.randn(shape, device="cuda", dtype=dtype, requires_grad=True)
-    return Case(layer, x, torch.randn_like(layer(x)).detach())
-
-
-def list_arguments(case: Case) -> tuple[Any, ...]:
-    """Return the weights and the tables as the launches take them."""
-    layer, dtype = case.layer, case.x.dtype
-    weights = (layer._scale(name, w).to(dtype).detach() for name, w in layer._named_weights())
-    return (*weights, layer._schedule)
-
-
-def count_work(case: Case) -> dict[str, tuple[float, float]]:
-    """Return the bytes and the operations that forward and both gradients need."""
-    layer, (batch, c_in, _) = case.layer, case.x.shape
-    *weights, _ = list_arguments(case)
-    schedule = importlib.import_module(type(layer).__module__.rpartition(".")[0] + ".schedule")
-    facts = layer.layout.kernels
-    plan = schedule.make_schedule(facts, c_in)
-    side = plan.split(plan.tables)[0]
-    groups = side.groups.reshape(-1, schedule.GROUP).long()
-    members = side.orbits.reshape(-1, 2).long()
-    outputs = (members[:, 1] - members[:, 0])[groups[:, 1]]
-    entries = groups[:, 3] - groups[:, 2]
-    pairs = max(1, c_in * (c_in - 1) // 2)
-    width = [c_in] * plan.within + [pairs] * plan.across
-    mixed = 1 if facts.depthwise else layer.out_channels
-    flops = sum(
-        2 * int(k) * wide * (int(e) + mixed)
-        for k, e, wide in zip(outputs, entries, width, strict=True)
-    )
-    x, y = case.x.nbytes, case.grad_y.nbytes
-    held = sum(w.nbytes for w in weights)
-    # The gradient for x has two factors per product, that of the weights as many as the forward.
-    return {
-        "forward": (x + y + held, batch * flops),
-        "input gradient": (2 * x + y + held, 2 * batch * flops),
-        "weight gradient": (x + y + held, batch * flops),
-    }
-
-
-def measure_kernels(case: Case) -> dict[str, float]:
-    """Time forward and both gradients by the kernels, layouts and second stages included."""
-    root = type(case.layer).__module__.rpartition(".")[0]
-    launch = importlib.import_module(root + ".launch")
-    facts, rest = case.layer.layout.kernels, list_arguments(case)
-    x, g = case.x.detach(), case.grad_y
-    return {
-        "forward": time_call(lambda: launch.forward(facts, x, *rest)),
-        "input gradient": time_call(lambda: launch.backward(facts, g, x, *rest, True, False)),
-        "weight gradient": time_call(lambda: launch.backward(facts, g, x, *rest, False, True)),
-    }
-
-
-def time_training(call: Callable[[Any], Any], leaves: list[Any], case: Case) -> float:
-    """Time one forward and backward pass through autograd."""
-
-    def step() -> None:
-        y = call(case.x)
-        for leaf in (case.x, *leaves):
-            leaf.grad = None
-        y.backward(case.grad_y)
-
-    return time_call(step)
-
-
-def time_layer(case: Case) -> float:
-    return time_training(case.layer, [p for p in case.layer.parameters() if p.numel()], case)
-
-
-def expand(case: Case) -> tuple[Any, Any] | None:
-    """Return untied weights of degree 1 and 2 as a person would store them, or None.
-
-    Shapes are ``(C_in n_in .., C_out n_out)``, without mixing ``(C, n_in .., n_out)``.
-    """
-    layer = case.layer
-    mixing, n, c = layer.layout.mixing, layer.layout.n_in, layer.in_channels
-    per_output = c * n if mixing == "full" else n
-    features = case.x.numel() * per_output
-    weights = case.x[0].numel() * per_output * case.grad_y[0].numel()
-    if max(features, weights) * case.x.element_size() > EINSUM_BYTES:
-        return None
-    if mixing == "full":
-        found = [layer.dense_weight(d).flatten(0, 1).flatten(1).mT for d in (1, 2)]
-    else:
-        formula = {"channelwise": "ocm,mk...->c...ok", "depthwise": "cm,mk...->c...k"}[mixing]
-        found = [einsum(formula, getattr(layer, f"weight_{d}"), layer.basis(d)) for d in (1, 2)]
-        last = 2 if mixing == "channelwise" else 1
-        first = 0 if mixing == "channelwise" else 1
-        found = [w.flatten(-last).flatten(first, -2) for w in found]
-    return tuple(w.detach().contiguous().requires_grad_() for w in found)
-
-
-def einsum(formula: str, weight: Any, basis: Any) -> Any:
-    import torch
-
-    indices = "ij"[: basis.ndim - 2]
-    return torch.einsum(formula.replace("...", indices), weight, basis)
-
-
-def time_einsum(case: Case) -> float | None:
-    """Time the compiled products with untied weights; None where they would be too large."""
-    import torch
-
-    weights = expand(case)
-    if weights is None:
-        return None
-    mixing, bias = case.layer.layout.mixing, case.layer.dense_weight(0).detach()
-
-    def evaluate(x: Any) -> Any:
-        first, second = weights
-        if mixing == "depthwise":
-            products = (x[..., :, None] * x[..., None, :]).flatten(-2)
-            y = torch.einsum("bci,cik->bck", x, first)
-            return y + torch.einsum("bci,cik->bck", products, second) + bias
-        v = x.flatten(1) if mixing == "full" else x
-        products = (v[..., :, None] * v[..., None, :]).flatten(1)
-        return (x.flatten(1) @ first + products @ second).unflatten(1, bias.shape) + bias
-
-    return time_training(torch.compile(evaluate), list(weights), case)
-
-
-def measure_layer(package: Any, name: str, dtype: Any) -> dict[str, Any]:
-    """Measure one layer in the arithmetic that is set."""
-    import torch
-
-    case = make_case(package, name, dtype, "triton")
-    work, seconds = count_work(case), measure_kernels(case)
-    found: dict[str, Any] = {
-        "batch": len(case.x),
-        "kernels": {
-            word: {"seconds": seconds[word], "bytes": work[word][0], "flops": work[word][1]}
-            for word in seconds
-        },
-        "training": time_layer(case),
-    }
-    others: dict[str, Callable[[], float | None]] = {
-        "programs": lambda: time_layer(make_case(package, name, dtype, "torch")),
-        "einsum": lambda: time_einsum(case),
-    }
-    for word, call in others.items():
-        try:
-            found[word] = call()
-        except torch.OutOfMemoryError as error:
-            found[word] = None
-            print(f"{name}: {word} not measured: {error}", file=sys.stderr)
-        gc.collect()
-    return found
-
-
-def measure(package: Any) -> dict[str, Any]:
-    import torch
-    import triton
-
-    ceilings = measure_ceilings()
-    rows: dict[str, dict[str, Any]] = {}
-    for name in ("Fluid", "Deep", "Pairs", "Signs", "Cycle", "Sets", "Board"):
-        for arithmetic, (dtype, precision) in ARITHMETICS.items():
+    def measure_ceilings(self) -> dict[str, float]:
+        """Measure bytes per second of a copy and flops per second of matrix products."""
+        source = torch.randn(2**28 // self.shrink, device=self.device)
+        target = torch.empty_like(source)
+        moved = 2 * source.numel() * source.element_size()
+        found = {"copy": moved / self.clock(lambda: target.copy_(source))}
+        n = 8192 // self.shrink
+        for name, (dtype, precision) in ARITHMETICS.items():
             torch.set_float32_matmul_precision(precision)
-            rows[f"{name}, {arithmetic}"] = measure_layer(package, name, getattr(torch, dtype))
-            torch.cuda.empty_cache()
-            print(f"{name}, {arithmetic}: measured", file=sys.stderr)
-    machine = {
-        "device": torch.cuda.get_device_name(),
-        "torch": torch.__version__,
-        "triton": triton.__version__,
-        "python": sys.version.split()[0],
-    }
-    return {"machine": machine, "ceilings": ceilings, "rows": rows}
+            left, right = (torch.randn(n, n, device=self.device).to(dtype) for _ in range(2))
+            product = torch.empty_like(left)
+            seconds = self.clock(lambda: torch.mm(left, right, out=product))  # noqa: B023
+            found[name] = 2 * n**3 / seconds
+        return found
+
+    def make_layer(self, package: Any, name: str, backend: str, dtype: torch.dtype) -> Any:
+        """Make a layer with normal parameters, the same for every backend."""
+        layer = getattr(package, name)(backend=backend, device=self.device, dtype=dtype)
+        torch.manual_seed(0)
+        with torch.no_grad():
+            for parameter in layer.parameters():
+                parameter.copy_(torch.randn(parameter.shape))
+        return layer
+
+    def draw(self, layer: Any, name: str, dtype: torch.dtype) -> Tensor:
+        """Draw an input of the size that is measured."""
+        batch = max(1, BATCHES[name] // self.shrink)
+        shape = (batch, layer.in_channels, layer.layout.n_in)
+        return torch.randn(shape, device=self.device).to(dtype)
+
+    def measure_kernels(self, package: Any, name: str, arithmetic: str) -> list[Row]:
+        """Time every kernel that value, gradients and second derivatives of a layer launch."""
+        dtype, precision = ARITHMETICS[arithmetic]
+        torch.set_float32_matmul_precision(precision)
+        layer = self.make_layer(package, name, "triton", dtype)
+        launch = importlib.import_module(f"{package.__name__}.launch")
+        x = self.draw(layer, name, dtype)
+        facts, tables = layer.layout.kernels, layer._schedule
+        weights = [layer._scale(n, w).detach().to(dtype) for n, w in layer._named_weights()]
+        hats = [torch.randn_like(t) for t in (x, *weights)]
+        with record(launch) as calls:
+            y = launch.forward(facts, x, *weights, tables)
+            gradient = torch.randn_like(y)
+            launch.backward(facts, gradient, x, *weights, tables, True, True)
+            launch.double_backward(facts, *hats, gradient, x, *weights, tables)
+        # Several terms of a second derivative may launch one kernel.
+        found = {describe(call, name): call for call in reversed(calls)}
+        return [
+            {
+                "layer": name,
+                "arithmetic": arithmetic,
+                **self.measure_call(call, layer, what, len(x)),
+            }
+            for what, call in reversed(found.items())
+            if self.has_time(f"{name} {arithmetic} {what}")
+        ]
+
+    def measure_call(self, call: Call, layer: Any, what: str, batch: int) -> Row:
+        """Time one kernel and count what it moves and calculates."""
+        schedules = importlib.import_module(type(layer).__module__.replace(".layers", ".schedule"))
+        schedule = schedules.make_schedule(layer.layout.kernels, layer.in_channels)
+        kinds = {"output": "output", "input": "input", "weight": "weight", "wgrad": "weight"}
+        kind = next(kinds[word] for word in kinds if word in call.kernel.__name__.lower())
+        flops = batch * count_flops(
+            kind,
+            schedule,
+            layer.in_channels,
+            layer.out_channels,
+            mixed="DOT" in call.constants,
+            tangent="tangent" in what and kind != "input",
+            across="across" in what,
+        )
+        moved = count_bytes(call.args)
+        seconds = self.clock(call.run)
+        return {"kernel": what, "seconds": seconds, "bytes": moved, "flops": flops}
+
+    def compare(self, package: Any, name: str, arithmetic: str) -> list[Row]:
+        """Time a layer by its kernels, by its programs, and as an einsum of dense tensors."""
+        dtype, precision = ARITHMETICS[arithmetic]
+        torch.set_float32_matmul_precision(precision)
+        programs = self.make_layer(package, name, "torch", dtype)
+        x = self.draw(programs, name, dtype)
+        ways: dict[str, Callable[[], Any]] = {
+            "kernels": lambda: self.make_layer(package, name, "triton", dtype),
+            "torch programs": lambda: programs,
+            "torch programs, compiled": lambda: torch.compile(programs),
+            "einsum, compiled": lambda: torch.compile(Einsum(programs).to(self.device, dtype)),
+        }
+        rows = []
+        for way, build in ways.items():
+            label = f"{name} {arithmetic} {way}"
+            if way.startswith("einsum") and count_numbers(programs, len(x)) > DENSE_LIMIT:
+                self.left_out.append(f"{label}: dense tensors of more than {DENSE_LIMIT} numbers")
+                continue
+            if not self.has_time(label, 20 if "compiled" in way else 0):
+                continue
+            try:
+                with plain_torch(package) if way == "torch programs, compiled" else nullcontext():
+                    forward, training = self.time_layer(build(), x)
+            except torch.OutOfMemoryError:
+                self.left_out.append(f"{label}: out of memory")
+                continue
+            row = {"layer": name, "arithmetic": arithmetic, "way": way, "batch": len(x)}
+            rows.append({**row, "forward": forward, "training": training})
+            torch._dynamo.reset()
+        return rows
+
+    def time_layer(self, layer: Any, x: Tensor) -> tuple[float, float]:
+        """Time an evaluation, and one with all gradients."""
+        leaf = x.detach().clone().requires_grad_()
+        variables = (leaf, *layer.parameters())
+        with torch.no_grad():
+            gradient = torch.randn_like(layer(x))
+
+        def evaluate() -> Any:
+            with torch.no_grad():
+                return layer(x)
+
+        def train() -> Any:
+            return torch.autograd.grad(layer(leaf), variables, gradient)
+
+        return self.clock(evaluate), self.clock(train)
+
+    def check(self, package: Any, name: str) -> float:
+        """Return the relative error of a layer by its kernels in float32, on a few rows."""
+        torch.set_float32_matmul_precision("highest")
+        layer = self.make_layer(package, name, "triton", torch.float32)
+        exact = self.make_layer(package, name, "torch", torch.float64)
+        x = self.draw(layer, name, torch.float32)[:100]
+        with torch.no_grad():
+            expected = exact(x.double())
+            return float((layer(x) - expected).norm() / expected.norm())
 
 
-def tabulate(data: dict[str, Any]) -> str:
-    """Write the results as a table in Markdown."""
+def describe(call: Call, name: str) -> str:
+    """Say which kernel it is and what it is for."""
+    words, constants = [call.kernel.__name__.removesuffix(f"_{name}")], call.constants
+    if words[0] in ("output", "input", "weight"):
+        words[0] = f"straight {words[0]}"
+    if constants.get("SAME") is False or constants.get("ONE") == 0.0:
+        words.append("tangent")
+    if constants.get("ACROSS"):
+        words.append("across")
+    return " ".join(words)
+
+
+@contextmanager
+def plain_torch(package: Any) -> Iterator[None]:
+    """Have layers run their programs in plain torch, which torch.compile sees through."""
+    dispatch = importlib.import_module(f"{package.__name__}.dispatch")
+    with mock.patch.object(dispatch, "transforms_are_active", return_true):
+        yield
+
+
+def return_true() -> bool:
+    return True
+
+
+def build_package(folder: Path) -> None:
+    """Write the package that is measured into a folder."""
+    from eqcompile import build, load
+
+    build(load(SPEC), folder)
+
+
+def import_package(folder: Path) -> Any:
+    sys.path.insert(0, str(folder))
+    return importlib.import_module(PACKAGE)
+
+
+def tabulate(data: dict[str, Any]) -> list[str]:
+    """Write the results as tables."""
     ceilings = data["ceilings"]
-    machine = data["machine"]
     lines = [
-        f"{machine['device']}, torch {machine['torch']}, triton {machine['triton']}.",
+        f"{data['machine']['device']}, torch {data['machine']['torch']}, "
+        f"triton {data['machine']['triton']}, Python {data['machine']['python']}",
         "",
-        f"A copy moves {ceilings['copy'] / 1e12:.2f} TB/s. Products of matrices: "
-        + "; ".join(f"{n} {v / 1e12:.0f} TFLOP/s" for n, v in ceilings.items() if n != "copy")
-        + ".",
+        "| ceiling | |",
+        "|---|---|",
+        f"| copy | {ceilings['copy'] / 1e9:.0f} GB/s |",
+        *(f"| product, {name} | {ceilings[name] / 1e12:.1f} TFLOP/s |" for name in ARITHMETICS),
         "",
-        "| layer | batch | kernel | time | of copy | of product |",
-        "|---|---|---|---|---|---|",
+        "| layer | arithmetic | kernel | ms | GB/s | of copy | TFLOP/s | of product |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for name, row in data["rows"].items():
-        product = ceilings[name.partition(", ")[2]]
-        for word, found in row["kernels"].items():
-            seconds = found["seconds"]
-            moved = found["bytes"] / seconds / ceilings["copy"]
-            flops = found["flops"] / seconds / product
-            lines.append(
-                f"| {name} | {row['batch']} | {word} | {seconds * 1e6:.1f} us "
-                f"| {moved:.1%} | {flops:.1%} |"
-            )
-    lines += ["", "Forward and backward through autograd; ratios above 1 are times slower.", ""]
-    lines += ["| layer | kernels | programs / kernels | untied, compiled / kernels |"]
-    lines += ["|---|---|---|---|"]
-    for name, row in data["rows"].items():
-        ours = row["training"]
-        others = (row["programs"], row["einsum"])
-        spelled = ("not measured" if t is None else f"{t / ours:.2f}" for t in others)
-        lines.append(f"| {name} | {ours * 1e6:.1f} us | {' | '.join(spelled)} |")
-    return "\n".join(lines) + "\n"
+    for row in data["kernels"]:
+        rate, speed = row["bytes"] / row["seconds"], row["flops"] / row["seconds"]
+        lines.append(
+            f"| {row['layer']} | {row['arithmetic']} | {row['kernel']} "
+            f"| {1e3 * row['seconds']:.3f} | {rate / 1e9:.0f} | {rate / ceilings['copy']:.1%} "
+            f"| {speed / 1e12:.2f} | {speed / ceilings[row['arithmetic']]:.1%} |"
+        )
+    lines += ["", "| layer | arithmetic | batch | way | forward ms | with gradients ms |"]
+    lines += ["|---|---|---|---|---|---|"]
+    for row in data["comparisons"]:
+        times = f"{1e3 * row['forward']:.3f} | {1e3 * row['training']:.3f}"
+        what = f"{row['layer']} | {row['arithmetic']} | {row['batch']} | {row['way']}"
+        lines.append(f"| {what} | {times} |")
+    lines += ["", "Relative errors of float32 against float64: "]
+    lines[-1] += ", ".join(f"{name} {error:.1e}" for name, error in data["errors"].items())
+    lines += [f"* left out: {what}" for what in data["left_out"]]
+    return lines
+
+
+def measure(bench: Bench, package: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Measure everything there is time for."""
+    start = time.monotonic()
+
+    def say(what: str) -> None:
+        print(f"{time.monotonic() - start:4.0f} s  {what}", file=sys.stderr)
+
+    ceilings = bench.measure_ceilings()
+    errors = {name: bench.check(package, name) for name in names}
+    kernels, comparisons = [], []
+    for arithmetic in ARITHMETICS:
+        for name in names:
+            kernels += bench.measure_kernels(package, name, arithmetic)
+            say(f"{name} {arithmetic}: kernels")
+    for arithmetic in COMPARED:
+        for name in names:
+            comparisons += bench.compare(package, name, arithmetic)
+            say(f"{name} {arithmetic}: layers")
+    return {
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "ceilings": ceilings,
+        "errors": errors,
+        "kernels": kernels,
+        "comparisons": comparisons,
+        "left_out": bench.left_out,
+    }
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Time the Triton kernels on a CUDA device.")
-    parser.add_argument("--build", type=Path, help="folder to build the package in; nothing else")
-    parser.add_argument("--package", type=Path, help="a package built before")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument("--build", type=Path, help="only write the package that is measured")
+    parser.add_argument("--packages", type=Path, help="where that package is")
     arguments = parser.parse_args()
     if arguments.build:
-        print(build(arguments.build))
+        build_package(arguments.build)
         return 0
-    import torch
-
     if not torch.cuda.is_available():
-        print("no CUDA device: nothing was measured, nothing was written", file=sys.stderr)
+        print("no CUDA device", file=sys.stderr)
         return 2
+    import triton
+
     with tempfile.TemporaryDirectory() as folder:
-        data = measure(load(arguments.package or build(Path(folder))))
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "gpu.json").write_text(json.dumps(data, indent=1) + "\n")
-    text = tabulate(data)
-    (arguments.results / "gpu.md").write_text(text)
+        if arguments.packages is None:
+            build_package(Path(folder))
+        package = import_package(arguments.packages or Path(folder))
+        found = measure(Bench("cuda", time_on_device), package, list(BATCHES))
+    machine = {
+        "device": torch.cuda.get_device_name(),
+        "torch": torch.__version__,
+        "triton": triton.__version__,
+        "python": platform.python_version(),
+    }
+    data = {"machine": machine, **found}
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "gpu.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
+    text = "\n".join(tabulate(data)) + "\n"
+    (RESULTS / "gpu.md").write_text(text, "utf-8")
     print(text)
     return 0
 

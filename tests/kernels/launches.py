@@ -29,6 +29,10 @@ TYPES = {
 }
 
 
+MIXING = ("bilin_output", "bilin_input", "wgrad")
+DEPTHWISE = ("depthwise_output", "depthwise_input", "depthwise_wgrad")
+
+
 class Launched(NamedTuple):
     """One call of a kernel.
 
@@ -117,11 +121,10 @@ def record(layer: Any) -> Iterator[list[Launched]]:
     calls: list[Launched] = []
     module = find_launch(layer)
     with ExitStack() as stack:
-        for owner in (module.kernels, module.depthwise):
-            for name, kernel in vars(owner).items():
-                if hasattr(kernel, "arg_names"):
-                    replaced = mock.patch.object(owner, name, Recorder(kernel, calls))
-                    stack.enter_context(replaced)
+        for owner, names in ((module.kernels, MIXING), (module.depthwise, DEPTHWISE)):
+            for name in names:
+                recorder = Recorder(getattr(owner, name), calls)
+                stack.enter_context(mock.patch.object(owner, name, recorder))
         straight = {
             name: tuple(kernel and Recorder(kernel, calls) for kernel in kernels)
             for name, kernels in module.STRAIGHT.items()
