@@ -63,6 +63,12 @@ def test_the_class_counts_of_the_readme_are_solved(name: str) -> None:
     assert [row for row in rows if row not in readme] == []
 
 
+def test_the_packages_are_formatted_and_clean(packages: Path) -> None:
+    config = str(ROOT / "pyproject.toml")
+    run("-m", "ruff", "format", "--check", "--config", config, str(packages))
+    run("-m", "ruff", "check", "--config", config, str(packages))
+
+
 def test_every_example_is_listed() -> None:
     assert {path.name for path in (ROOT / "examples").iterdir() if path.is_dir()} == set(PACKAGES)
 

@@ -149,11 +149,15 @@ class Writer:
             case _:
                 rows, *buckets = lookup.indices
                 widths = spell_tuple([str(width) for width in lookup.widths])
-                parts = [rows, f"[{', '.join(buckets)}]", widths]
+                parts = [rows, self._spell_list("[", buckets), widths]
                 if lookup.weighted:
-                    parts.append(f"coefficients=[{', '.join(lookup.coefficients)}]")
+                    parts.append(self._spell_list("coefficients=[", lookup.coefficients))
                 parts += ["padded=True"] if lookup.padded else []
         return parts + ([f"denominator={lookup.denominator}"] if lookup.denominator != 1 else [])
+
+    def _spell_list(self, head: str, names: Sequence[str]) -> str:
+        """Spell a list that may stand on a line of its own, with a comma, or be broken there."""
+        return spell_call(head, names, "],", indent=self.indent + 4).strip()[:-1]
 
     def spell_contract(self, name: str, op: Contract) -> str:
         """Spell a product: elementwise, as a matrix product where the axes allow, or by einsum."""
