@@ -24,9 +24,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from unittest import mock
 
 import torch
@@ -37,6 +37,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.counting import count_bytes, count_flops  # noqa: E402
 from benchmarks.dense import Einsum, count_numbers  # noqa: E402
+from benchmarks.recording import Call, describe, record_calls  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 PACKAGE = "measured_layers"
@@ -84,60 +85,8 @@ ARITHMETICS: dict[str, tuple[torch.dtype, str]] = {
 COMPARED = ("bfloat16", "tf32")
 """Arithmetics in which layers are compared with compiled torch, which takes long to compile."""
 
-MIXING = ("bilin_output", "bilin_input", "wgrad")
-DEPTHWISE = ("depthwise_output", "depthwise_input", "depthwise_wgrad")
-
 DENSE_LIMIT = 2**31
 """Numbers in dense tensors and of what an einsum makes of them, beyond which it is left out."""
-
-
-class Call(NamedTuple):
-    """One launch of a kernel, with its arguments."""
-
-    kernel: Any
-    grid: tuple[int, ...]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-    def run(self) -> None:
-        """Launch the kernel once more."""
-        self.kernel[self.grid](*self.args, **self.kwargs)
-
-    @property
-    def constants(self) -> dict[str, Any]:
-        """All arguments by name."""
-        return dict(zip(self.kernel.arg_names, self.args, strict=False)) | self.kwargs
-
-
-class Recorder:
-    """Stands in for a kernel: runs it, and keeps the call."""
-
-    def __init__(self, kernel: Any, calls: list[Call]) -> None:
-        self.kernel, self.calls = kernel, calls
-
-    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
-        def call(*args: Any, **kwargs: Any) -> None:
-            self.calls.append(Call(self.kernel, grid, args, kwargs))
-            self.calls[-1].run()
-
-        return call
-
-
-@contextmanager
-def record(launch: Any) -> Iterator[list[Call]]:
-    """Keep the calls of all kernels."""
-    calls: list[Call] = []
-    with ExitStack() as stack:
-        for owner, names in ((launch.kernels, MIXING), (launch.depthwise, DEPTHWISE)):
-            for name in names:
-                recorder = Recorder(getattr(owner, name), calls)
-                stack.enter_context(mock.patch.object(owner, name, recorder))
-        straight = {
-            name: tuple(kernel and Recorder(kernel, calls) for kernel in kernels)
-            for name, kernels in launch.STRAIGHT.items()
-        }
-        stack.enter_context(mock.patch.dict(launch.STRAIGHT, straight))
-        yield calls
 
 
 def time_on_device(function: Callable[[], Any]) -> float:
@@ -209,7 +158,7 @@ class Bench:
         facts, tables = layer.layout.kernels, layer._schedule
         weights = [layer._scale(n, w).detach().to(dtype) for n, w in layer._named_weights()]
         hats = [torch.randn_like(t) for t in (x, *weights)]
-        with record(launch) as calls:
+        with record_calls(launch) as calls:
             y = launch.forward(facts, x, *weights, tables)
             gradient = torch.randn_like(y)
             launch.backward(facts, gradient, x, *weights, tables, True, True)
@@ -301,18 +250,6 @@ class Bench:
         with torch.no_grad():
             expected = exact(x.double())
             return float((layer(x) - expected).norm() / expected.norm())
-
-
-def describe(call: Call, name: str) -> str:
-    """Say which kernel it is and what it is for."""
-    words, constants = [call.kernel.__name__.removesuffix(f"_{name}")], call.constants
-    if words[0] in ("output", "input", "weight"):
-        words[0] = f"straight {words[0]}"
-    if constants.get("SAME") is False or constants.get("ONE") == 0.0:
-        words.append("tangent")
-    if constants.get("ACROSS"):
-        words.append("across")
-    return " ".join(words)
 
 
 @contextmanager

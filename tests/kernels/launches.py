@@ -8,14 +8,15 @@ of integers and addresses. So what is compiled offline is what is shipped.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
 from torch import Tensor
 
+from benchmarks.recording import record
 from tests.kernels.checks import draw, find_launch, launch
 from tests.kernels.offline import Compiled, compile_kernel
 
@@ -27,10 +28,6 @@ TYPES = {
     torch.int32: "i32",
     torch.int64: "i64",
 }
-
-
-MIXING = ("bilin_output", "bilin_input", "wgrad")
-DEPTHWISE = ("depthwise_output", "depthwise_input", "depthwise_wgrad")
 
 
 class Launched(NamedTuple):
@@ -102,34 +99,15 @@ def note_call(kernel: Any, grid: tuple[int, ...], *args: Any, **kwargs: Any) -> 
     )
 
 
-class Recorder:
-    """Stands in for a kernel."""
-
-    def __init__(self, kernel: Any, calls: list[Launched]) -> None:
-        self.kernel, self.calls = kernel, calls
-
-    def __getitem__(self, grid: tuple[int, ...]) -> Callable[..., None]:
-        def call(*args: Any, **kwargs: Any) -> None:
-            self.calls.append(note_call(self.kernel, grid, *args, **kwargs))
-
-        return call
-
-
 @contextmanager
-def record(layer: Any) -> Iterator[list[Launched]]:
+def record_launches(layer: Any) -> Iterator[list[Launched]]:
     """Have the launches of a layer's package note what they would run."""
     calls: list[Launched] = []
-    module = find_launch(layer)
-    with ExitStack() as stack:
-        for owner, names in ((module.kernels, MIXING), (module.depthwise, DEPTHWISE)):
-            for name in names:
-                recorder = Recorder(getattr(owner, name), calls)
-                stack.enter_context(mock.patch.object(owner, name, recorder))
-        straight = {
-            name: tuple(kernel and Recorder(kernel, calls) for kernel in kernels)
-            for name, kernels in module.STRAIGHT.items()
-        }
-        stack.enter_context(mock.patch.dict(module.STRAIGHT, straight))
+
+    def note(kernel: Any, grid: tuple[int, ...], args: Any, kwargs: Any) -> None:
+        calls.append(note_call(kernel, grid, *args, **kwargs))
+
+    with record(find_launch(layer), note):
         yield calls
 
 
@@ -163,7 +141,7 @@ def list_launches(
     schedules = importlib.import_module(f"{package}.schedule")
     schedule = schedules.make_schedule(layer.layout.kernels, layer.in_channels)
     tables = mock.patch.object(layer, "_schedule", schedule.tables)
-    with tables, use_precision(precision), record(layer) as calls:
+    with tables, use_precision(precision), record_launches(layer) as calls:
         launch(layer, draw(layer, batch, dtype), straight=straight)
     seen: dict[tuple[Any, ...], Launched] = {}
     for call in calls:
