@@ -1,6 +1,8 @@
 """Registers, spills, shared memory and instructions of every kernel, compiled without a GPU.
 
-    python benchmarks/offline_kernels.py        rewrites benchmarks/results/offline_kernels.*
+    python benchmarks/offline_kernels.py             rewrites benchmarks/results/offline_kernels.*
+    python benchmarks/offline_kernels.py NAME...     only what has a name, as "Full 3x5 tf32", in
+                                                     which one of these stands; other rows stay
 
 Kernels are compiled for sm_80 and sm_90 as the emitted launches would have them compiled; nothing
 runs. Results are kept per version of Triton; a run replaces those of its own version. Exits with 1
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -63,16 +66,31 @@ def compile_setting(setting: Setting) -> list[Row]:
     return rows
 
 
-def compile_all() -> list[Row]:
+def name_setting(setting: Setting) -> str:
+    """Return the name of a setting, with which the names of its variants begin."""
+    family, channels, arithmetic = setting
+    return f"{family} {channels[0]}x{channels[1]} {arithmetic}"
+
+
+def compile_all(known: Sequence[Row], names: Sequence[str]) -> list[Row]:
+    """Compile what is asked for, or everything, and return its rows among those known before."""
     from tests.kernels.variants import list_settings
 
-    settings, rows, start = list_settings(), [], time.monotonic()
+    order = {name_setting(setting): setting for setting in list_settings()}
+    fresh = [name for name in order if not names or any(word in name for word in names)]
+    found = {name: [row for row in known if read_setting(row) == name] for name in order}
+    start = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
-        for number, found in enumerate(pool.map(compile_setting, settings), 1):
-            rows += found
-            spent = time.monotonic() - start
-            print(f"{number} of {len(settings)} layers, {spent:.0f} s", file=sys.stderr)
-    return rows
+        settings = [order[name] for name in fresh]
+        for name, rows in zip(fresh, pool.map(compile_setting, settings), strict=True):
+            found[name] = rows
+            print(f"{time.monotonic() - start:5.0f} s  {name}", file=sys.stderr)
+    return [row for rows in found.values() for row in rows]
+
+
+def read_setting(row: Row) -> str:
+    """Return the name of the setting a row belongs to."""
+    return str(row["variant"]).partition(":")[0]
 
 
 def summarise(rows: list[Row]) -> list[str]:
@@ -99,9 +117,9 @@ def summarise(rows: list[Row]) -> list[str]:
 def main() -> int:
     import triton
 
-    rows = compile_all()
     path = RESULTS / "offline_kernels.json"
     known = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    rows = compile_all(known.get(triton.__version__, []), sys.argv[1:])
     known[triton.__version__] = rows
     known = dict(sorted(known.items()))
     text = json.dumps(known, indent=None, separators=(",", ":")).replace(

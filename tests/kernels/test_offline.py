@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import json
-from functools import cache
+from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -117,10 +118,10 @@ def test_blocks_of_all_channel_counts_are_compiled(families: ModuleType) -> None
     for dtype, precision in ARITHMETICS.values():
         with use_precision(precision):
             arithmetic = blocks.choose_arithmetic(dtype)
-        for flags in ({}, {"tangent": True}, {"classes": True}, {"tangent": True, "classes": True}):
-            pairs = [(c, o) for c in counts for o in counts]
-            every = {blocks.choose_blocks(c, o, arithmetic, **flags) for c, o in pairs}
-            assert every == {blocks.choose_blocks(c, o, arithmetic, **flags) for c, o in BLOCKS}
+        for kind, tangent in product(("output", "input", "class"), (False, True)):
+            choose = partial(blocks.choose_blocks, kind, arithmetic=arithmetic, tangent=tangent)
+            every = {choose(c, o) for c, o in product(counts, counts)}
+            assert every == {choose(c, o) for c, o in BLOCKS}
 
 
 def test_launches_say_how_they_are_compiled(families: ModuleType) -> None:
