@@ -111,7 +111,7 @@ def test_the_table_is_whole_and_without_faults() -> None:
 
 def test_blocks_of_all_channel_counts_are_compiled(families: ModuleType) -> None:
     from tests.kernels.launches import use_precision
-    from tests.kernels.variants import ARITHMETICS, BLOCKS
+    from tests.kernels.variants import ARITHMETICS, FAMILIES
 
     blocks = importlib.import_module(f"{families.__name__}.blocks")
     counts = (1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 128, 129, 1000)
@@ -121,7 +121,7 @@ def test_blocks_of_all_channel_counts_are_compiled(families: ModuleType) -> None
         for kind, tangent in product(("output", "input", "class"), (False, True)):
             choose = partial(blocks.choose_blocks, kind, arithmetic=arithmetic, tangent=tangent)
             every = {choose(c, o) for c, o in product(counts, counts)}
-            assert every == {choose(c, o) for c, o in BLOCKS}
+            assert every == {choose(c, o) for c, o in FAMILIES["Full"].channels}
 
 
 def test_launches_say_how_they_are_compiled(families: ModuleType) -> None:

@@ -39,7 +39,7 @@ TENSOR_CORES = {"bfloat16": True, "float16": True, "float32": False, "tf32x3": T
 """Whether a product of matrices is one of tensor cores; in float64 Triton decides by the target."""
 
 BLOCKS = ((16, 16), (16, 32), (16, 64), (32, 16), (32, 32), (32, 64))
-"""Channels in and out of all shapes of blocks; tests/kernels/test_offline.py sees that they are."""
+"""Channels in and out of all shapes of blocks for multiples of 16; others have smaller blocks."""
 
 TWIST = SignedPermutation(np.array([1, 0]), np.array([-1, -1]))
 SIGNS = ([join(TWIST, permute(1, 0))], [join(TWIST, ODD[0])])
@@ -63,8 +63,8 @@ class Family(NamedTuple):
 
 
 FAMILIES: dict[str, Family] = {
-    "Full": Family("full", same(cyclic(4)), (*BLOCKS, (3, 5), (48, 80))),
-    "FullSigns": Family("full", SIGNS, ((32, 64), (16, 16))),
+    "Full": Family("full", same(cyclic(4)), (*BLOCKS, (3, 5), (33, 65), (48, 80))),
+    "FullSigns": Family("full", SIGNS, ((32, 64), (16, 16), (33, 65))),
     "Wise": Family("channelwise", same(cyclic(4)), ((32, 64), (16, 16))),
     "Depth": Family("depthwise", same(cyclic(4)), ((8, 8),)),
     "DepthSigns": Family("depthwise", SIGNS, ((8, 8),)),
