@@ -64,7 +64,7 @@ class Family(NamedTuple):
 
 FAMILIES: dict[str, Family] = {
     "Full": Family("full", same(cyclic(4)), (*BLOCKS, (3, 5), (33, 65), (48, 80))),
-    "FullSigns": Family("full", SIGNS, ((32, 64), (16, 16), (33, 65))),
+    "FullSigns": Family("full", SIGNS, ((32, 64), (16, 16))),
     "Wise": Family("channelwise", same(cyclic(4)), ((32, 64), (16, 16))),
     "Depth": Family("depthwise", same(cyclic(4)), ((8, 8),)),
     "DepthSigns": Family("depthwise", SIGNS, ((8, 8),)),
