@@ -14,6 +14,8 @@ from eqcompile.actions.relations import check_images
 from eqcompile.actions.written import read_permutations, read_signed
 from eqcompile.errors import Refusal, Refusals
 from eqcompile.reading import read_model
+from eqcompile.spec.inputs import LONE_INPUT
+from eqcompile.spec.inputs import LONE_INPUT
 from eqcompile.spec.model import IMAGE_KEYS, Images
 from eqcompile.spec.positions import Path
 from eqcompile.spec.unserved import MATRIX_KEYS
@@ -23,10 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LayerActions:
-    """The actions of one layer: a group and two representations of it."""
+    """The actions of one layer: a group and representations of it, the inputs by name."""
 
     group: Group
-    input: Representation
+    inputs: tuple[tuple[str, Representation], ...]
     output: Representation
 
 
@@ -119,25 +121,37 @@ class ActionBuilder:
         group = self._build_group(layer.get("group"), (*at, "group"))
         if group is None:
             return None
-        actions = [self._build_action(layer, key, group, at) for key in ("input", "output")]
-        match actions:
-            case [Representation() as input_, Representation() as output]:
-                return LayerActions(group, input_, output)
-        return None
+        inputs = self._build_inputs(layer.get("input"), group, (*at, "input"))
+        output = self._build_action(layer.get("output"), group, (*at, "output"), "the output")
+        if inputs is None or output is None:
+            return None
+        return LayerActions(group, inputs, output)
+
+    def _build_inputs(
+        self, value: object, group: Group, at: Path
+    ) -> tuple[tuple[str, Representation], ...] | None:
+        """Build the action on each input, by name."""
+        if not isinstance(value, dict) or not value or set(value) <= set(IMAGE_KEYS):
+            lone = self._build_action(value, group, at, "the input")
+            return None if lone is None else ((LONE_INPUT, lone),)
+        built = [
+            (name, self._build_action(entry, group, (*at, name), f"the input {name}"))
+            for name, entry in value.items()
+        ]
+        found = tuple((name, action) for name, action in built if action is not None)
+        return found if len(found) == len(built) else None
 
     def _build_action(
-        self, layer: Mapping[str, Any], key: str, group: Group, at: Path
+        self, value: object, group: Group, at: Path, what: str
     ) -> Representation | None:
-        value = layer.get(key)
         if isinstance(value, bool | float) or value is None:
             return None
         if isinstance(value, str) or value == 1:
-            return self._attempt((*at, key), lambda: self._evaluate(str(value), group))
+            return self._attempt(at, lambda: self._evaluate(str(value), group))
         if isinstance(value, list):
-            images = {"permutations": value}
-            return self._build_images(images, group, (*at, key), f"the {key}", bare=True)
+            return self._build_images({"permutations": value}, group, at, what, bare=True)
         if isinstance(value, dict) and set(value) <= set(IMAGE_KEYS):
-            return self._build_images(value, group, (*at, key), f"the {key}")
+            return self._build_images(value, group, at, what)
         return None
 
     def _evaluate(self, text: str, group: Group) -> Representation | None:
