@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from eqcompile.layers.families import LAYERS, LayerFamily, register_layer
-from eqcompile.layers.problem import Channels, LayerProblem
+from eqcompile.layers.problem import Channels, LayerInput, LayerProblem
+from eqcompile.layers.split import split_generators
 from eqcompile.spec import Spec
 from eqcompile.spec.actions import LayerActions
-from eqcompile.spec.bounds import list_degrees
-from eqcompile.spec.model import ChannelsEntry, PolynomialLayer
+from eqcompile.spec.inputs import list_channels, list_degrees
+from eqcompile.spec.model import PolynomialLayer
 
 _LATER = (
     ("coulomb", "w_ij = <mu_i, mu_j> / (|x_i - x_j|^2 + softening)"),
@@ -36,22 +37,22 @@ def resolve(spec: Spec) -> tuple[LayerProblem, ...]:
 @register_layer("polynomial", "all equivariant polynomials of given degrees")
 def resolve_polynomial(entry: PolynomialLayer, actions: LayerActions, dtype: str) -> LayerProblem:
     """Pose the problem of a polynomial layer."""
+    names, representations = zip(*actions.inputs, strict=True)
+    split = split_generators(actions.group, representations, actions.output)
+    inputs = zip(names, split.inputs, list_channels(entry), strict=True)
     return LayerProblem(
         name=entry.name,
         group=actions.group,
-        input=actions.input,
-        output=actions.output,
+        labels=split.labels,
+        inputs=tuple(LayerInput(*source) for source in inputs),
+        output=split.output,
         degrees=list_degrees(entry),
-        channels=_resolve_channels(entry.channels),
+        channels=Channels(entry.channels.outputs, entry.channels.mixing, entry.channels.rank),
         form=entry.form,
         dtype=dtype,
+        parametrisation=entry.parametrisation,
+        linear=split.linear,
     )
-
-
-def _resolve_channels(entry: ChannelsEntry) -> Channels:
-    if not isinstance(entry.inputs, int):
-        raise ValueError("a spec with several inputs was loaded")
-    return Channels(entry.inputs, entry.outputs, entry.mixing, entry.rank)
 
 
 for _name, _summary in _LATER:

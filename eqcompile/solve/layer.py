@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
-from eqcompile.layers.problem import LayerProblem, Shape
+from eqcompile.layers.problem import (
+    Degree,
+    LayerProblem,
+    Shape,
+    flatten_shape,
+    keep_degree,
+    split_degree,
+)
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.constraints import constrain
 from eqcompile.solve.solver import solve
@@ -19,11 +27,27 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One multidegree of a layer: ``shape`` is the degree in each of several channels."""
+    """One multidegree of a layer.
 
-    degree: int
+    Attributes:
+        degree: The degree in each input.
+        shape: Per input the degree in each of several different channels.
+        tying: Its solution.
+    """
+
+    degree: Degree
     shape: Shape
     tying: Tying
+
+    @property
+    def total(self) -> int:
+        """Total degree."""
+        return sum(self.degree)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The degree in each factor of the monomials."""
+        return flatten_shape(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +56,31 @@ class LayerSolution:
 
     Attributes:
         problem: What was solved.
-        blocks: The shape ``(degree,)`` of every degree first, then the others that the mixing has
+        blocks: Per degree the shape within a channel first, then the others that the mixing has
             parameters for or that were counted.
     """
 
     problem: LayerProblem
     blocks: tuple[Block, ...]
 
-    def tying(self, degree: int) -> Tying:
-        """Return the classes of one degree within a channel."""
-        return self.block(degree, (degree,) if degree else ()).tying
+    def tying(self, degree: Degree) -> Tying:
+        """Return the classes of one degree within a channel of each input."""
+        return self.block(degree, keep_degree(degree)).tying
 
-    def find(self, degree: int, shape: Shape) -> Block | None:
+    def find(self, degree: Degree, shape: Shape) -> Block | None:
         """Return the block of this shape, or None where it was not solved."""
         return next((b for b in self.blocks if (b.degree, b.shape) == (degree, shape)), None)
 
-    def block(self, degree: int, shape: Shape) -> Block:
+    def block(self, degree: Degree, shape: Shape) -> Block:
         """Return the block of this shape."""
         found = self.find(degree, shape)
         if found is None:
             raise KeyError(f"degree {degree} has no solved block of shape {shape}")
         return found
 
-    def ordered_classes(self, degree: int) -> int | None:
-        """Return dim Hom_G(V^(x)d, U), or None where it was not counted."""
-        found = self.find(degree, (1,) * degree)
+    def ordered_classes(self, degree: Degree) -> int | None:
+        """Return dim Hom_G of tensor powers of the inputs, or None where it was not counted."""
+        found = self.find(degree, split_degree(degree))
         return None if found is None else found.tying.classes
 
     def parameter_blocks(self) -> tuple[Block, ...]:
@@ -65,7 +89,7 @@ class LayerSolution:
         return tuple(self.block(d, s) for d in problem.degrees for s in problem.block_shapes(d))
 
 
-def list_shapes(problem: LayerProblem, degree: int, *, blocks: bool) -> tuple[Shape, ...]:
+def list_shapes(problem: LayerProblem, degree: Degree, *, blocks: bool) -> tuple[Shape, ...]:
     """List the shapes to solve for one degree.
 
     Args:
@@ -73,11 +97,11 @@ def list_shapes(problem: LayerProblem, degree: int, *, blocks: bool) -> tuple[Sh
         degree: One of its degrees.
         blocks: Whether every block of the mixing is wanted (to build), or the counts only.
     """
-    if degree == 0:
-        return ((),)
-    shapes: list[Shape] = [(degree,)]
-    if problem.output.dim * problem.input.dim**degree <= ORDERED_SLOTS:
-        shapes.append((1,) * degree)
+    shapes: list[Shape] = [keep_degree(degree)]
+    pairs = zip(problem.inputs, degree, strict=True)
+    ordered = prod(source.action.dim**d for source, d in pairs)
+    if problem.output.dim * ordered <= ORDERED_SLOTS:
+        shapes.append(split_degree(degree))
     if blocks:
         shapes += problem.block_shapes(degree)
     return tuple(dict.fromkeys(shapes))
@@ -96,8 +120,9 @@ def solve_layer(
     found = []
     for degree in problem.degrees:
         for shape in list_shapes(problem, degree, blocks=blocks):
-            spelled = ",".join(map(str, shape))
-            progress(f"{problem.name}: solving degree {degree} ({spelled})")
+            spelled = ",".join(map(str, flatten_shape(shape)))
+            where = f"degree {problem.spell_degree(degree)} ({spelled})"
+            progress(f"{problem.name}: solving {where}")
             tying = solve(constrain(expand(problem, shape)))
             found.append(Block(degree, shape, tying))
     return LayerSolution(problem, tuple(found))

@@ -15,7 +15,6 @@ from eqcompile.actions.written import read_permutations, read_signed
 from eqcompile.errors import Refusal, Refusals
 from eqcompile.reading import read_model
 from eqcompile.spec.inputs import LONE_INPUT
-from eqcompile.spec.inputs import LONE_INPUT
 from eqcompile.spec.model import IMAGE_KEYS, Images
 from eqcompile.spec.positions import Path
 from eqcompile.spec.unserved import MATRIX_KEYS

@@ -8,7 +8,7 @@ but one orbit of outputs and 500 500 monomials.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import perm
+from math import perm, prod
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from eqcompile.actions.group import Representation
 from eqcompile.actions.sizes import spell_count
 from eqcompile.errors import Refusal
 from eqcompile.exact.monomials import count_monomials, partitions
+from eqcompile.exact.signed import SignedPermutation
 from eqcompile.spec.actions import LayerActions
-from eqcompile.spec.model import ChannelsEntry, PolynomialLayer
+from eqcompile.spec.inputs import Degree, list_channels, list_degrees
+from eqcompile.spec.model import PolynomialLayer
 
 MAX_MONOMIALS = 4_000_000
 MAX_SLOTS = 2**40
@@ -25,35 +27,28 @@ MAX_WALK = 50_000_000
 MAX_CHANNEL_TUPLES = 1_000_000
 
 
-def list_degrees(layer: PolynomialLayer) -> tuple[int, ...]:
-    """Return the total degrees of a layer with one input, increasing."""
-    if layer.degree is not None:
-        return tuple(range(layer.degree + 1))
-    return tuple(sorted(d for d in layer.degrees or () if isinstance(d, int)))
-
-
 def check_size(layer: PolynomialLayer, actions: LayerActions) -> list[Refusal]:
     """Refuse a layer that is too large to solve or to store, at its first degree beyond reach."""
     degrees = list_degrees(layer)
     found = [_check_degree(actions, degree) for degree in degrees]
-    found.append(_check_channels(layer.channels, degrees))
+    found += [_check_channels(layer, degree) for degree in degrees]
     key = "degree" if layer.degree is not None else "degrees"
     placed = [refusal.move(() if refusal.at else (key,)) for refusal in found if refusal]
     return placed[:1]
 
 
-def _check_degree(actions: LayerActions, degree: int) -> Refusal | None:
-    monomials = count_monomials(actions.input.dim, degree)
+def _check_degree(actions: LayerActions, degree: Degree) -> Refusal | None:
+    pairs = zip(actions.inputs, degree, strict=True)
+    monomials = prod(count_monomials(action.dim, d) for (_, action), d in pairs)
     slots = actions.output.dim * monomials
-    size = f"at degree {degree} there are {spell_count(monomials)} monomials"
+    where = f"at degree {_spell_degree(actions, degree)}"
+    size = f"{where} there are {spell_count(monomials)} monomials"
     if monomials > MAX_MONOMIALS:
         return _refuse(f"{size}, at most {MAX_MONOMIALS} are served")
     if slots > MAX_SLOTS:
-        return _refuse(
-            f"at degree {degree} there are {spell_count(slots)} slots, too many to count"
-        )
-    if monomials * len(actions.group.generators) > MAX_WALK:
-        return _refuse(f"{size} for each of {len(actions.group.generators)} generators, too many")
+        return _refuse(f"{where} there are {spell_count(slots)} slots, too many to count")
+    if monomials * len(actions.group.labels) > MAX_WALK:
+        return _refuse(f"{size} for each of {len(actions.group.labels)} generators, too many")
     if slots > MAX_WALK:
         orbits = count_orbits(actions.output)
         if orbits * monomials > MAX_WALK:
@@ -61,33 +56,42 @@ def _check_degree(actions: LayerActions, degree: int) -> Refusal | None:
     return None
 
 
+def _spell_degree(actions: LayerActions, degree: Degree) -> str:
+    if len(degree) == 1:
+        return str(degree[0])
+    pairs = zip(actions.inputs, degree, strict=True)
+    return ", ".join(f"{d} in {name}" for (name, _), d in pairs if d)
+
+
 def _refuse(text: str) -> Refusal:
     return Refusal("too-large", text, "use a smaller degree or representation")
 
 
 def count_orbits(representation: Representation) -> int:
-    """Return the number of orbits of the group on the basis, signs left out."""
+    """Return the number of orbits on the basis of the generators that permute it up to sign."""
     labels = np.arange(representation.dim)
     while True:
         before = labels
         for image in representation.images:
+            if not isinstance(image, SignedPermutation):
+                continue
             labels = np.minimum(labels, labels[image.perm])
             np.minimum.at(labels, image.perm, labels.copy())
         if np.array_equal(before, labels):
             return len(np.unique(labels))
 
 
-def _check_channels(channels: ChannelsEntry, degrees: Sequence[int]) -> Refusal | None:
+def _check_channels(layer: PolynomialLayer, degree: Degree) -> Refusal | None:
     """Refuse full mixing over more tuples of distinct channels than can be listed."""
-    if channels.mixing != "full" or not isinstance(channels.inputs, int):
+    if layer.channels.mixing != "full":
         return None
-    for degree in degrees:
-        tuples = sum(_count_tuples(shape, channels.inputs) for shape in partitions(degree))
-        if tuples > MAX_CHANNEL_TUPLES:
-            text = f"full mixing at degree {degree} has {spell_count(tuples)} tuples of channels"
-            help = "write mixing: channelwise or factored"
-            return Refusal("too-large", f"{text}, too many", help, ("channels",))
-    return None
+    pairs = zip(list_channels(layer), degree, strict=True)
+    tuples = prod(sum(_count_tuples(s, channels) for s in partitions(d)) for channels, d in pairs)
+    if tuples <= MAX_CHANNEL_TUPLES:
+        return None
+    where = f"degree {sum(degree)}"
+    text = f"full mixing at {where} has {spell_count(tuples)} tuples of channels, too many"
+    return Refusal("too-large", text, "write mixing: channelwise or factored", ("channels",))
 
 
 def _count_tuples(shape: Sequence[int], channels: int) -> int:

@@ -208,8 +208,9 @@ class ChannelsEntry(Entry):
 
     @model_validator(mode="after")
     def _check_mixing(self) -> ChannelsEntry:
-        if self.mixing == "depthwise" and self.inputs != self.outputs:
-            here = f"here {self.inputs} and {self.outputs}"
+        inputs = [self.inputs] if isinstance(self.inputs, int) else list(self.inputs.values())
+        if self.mixing == "depthwise" and any(c != self.outputs for c in inputs):
+            here = f"here {' and '.join(map(str, (*inputs, self.outputs)))}"
             text = f"a depthwise layer has as many channels in as out, {here}"
             raise refuse_value("channels", text, f"write in: {self.outputs}, out: {self.outputs}")
         if self.mixing == "factored" and self.rank is None:

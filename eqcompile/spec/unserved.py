@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eqcompile.errors import Refusal, not_yet_served
-from eqcompile.spec.model import FAMILIES, FORMS, IMAGE_KEYS
+from eqcompile.spec.model import FAMILIES, FORMS
 
 SERVED_FAMILIES = ("polynomial",)
 SERVED_FORMS = ("auto", "dense", "monomial", "lifted")
@@ -40,16 +40,6 @@ def _list_in_layer(layer: Mapping[str, Any]) -> Iterator[Refusal]:
     for key in ("input", "output"):
         for refusal in _list_in_images(layer.get(key)):
             yield refusal.move((key,))
-    if _names_inputs(layer.get("input")):
-        help = "give one input; A + B puts two side by side"
-        yield not_yet_served("a layer with several inputs", help, at=("input",))
-    elif isinstance(_mapping(layer.get("channels")).get("in"), dict):
-        help = "give one number of channels"
-        yield not_yet_served("a layer with several inputs", help, at=("channels", "in"))
-    for i, degree in enumerate(_list_of(layer.get("degrees"))):
-        if isinstance(degree, dict):
-            help = "write total degrees, such as degrees: [1, 2]"
-            yield not_yet_served("a multidegree", help, at=("degrees", i))
     if _list_of(layer.get("constraints")):
         help = "leave constraints out"
         yield not_yet_served("a further linear constraint", help, at=("constraints",))
@@ -67,10 +57,6 @@ def _list_in_images(entry: object) -> Iterator[Refusal]:
         if key in _mapping(entry):
             help = "write permutations or signed_permutations"
             yield not_yet_served(f"an image given by {key}", help, at=(key,))
-
-
-def _names_inputs(entry: object) -> bool:
-    return isinstance(entry, dict) and bool(entry) and not set(entry) <= set(IMAGE_KEYS)
 
 
 def _list_of(value: object) -> list[Any]:
