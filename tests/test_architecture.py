@@ -48,7 +48,7 @@ SOLVER = {
 }
 
 DEPENDENCIES = {
-    "jinja2", "networkx", "numpy", "pydantic", "pynauty", "rich", "ruamel", "scipy", "typer",
+    "flint", "jinja2", "networkx", "numpy", "pydantic", "pynauty", "rich", "ruamel", "scipy", "typer",
 }  # fmt: skip
 
 Imports = Mapping[str, frozenset[str]]
@@ -198,6 +198,7 @@ def test_dependencies_are_those_of_pyproject() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     names = {re.split(r"[^A-Za-z0-9_-]", d)[0] for d in project["dependencies"]}
+    names = {name.removeprefix("python-") for name in names}  # python-flint is imported as flint
     assert names == DEPENDENCIES | {"torch"}
 
 
