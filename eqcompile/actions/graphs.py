@@ -1,4 +1,4 @@
-"""The automorphism group of a graph that a spec lists or names as a file."""
+"""The symmetry of a graph that a spec lists or names as a file: automorphisms, or fibres."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from eqcompile.actions.fibrations import Fibration, list_arrows
 from eqcompile.actions.group import (
     Arguments,
     Environment,
@@ -16,7 +17,8 @@ from eqcompile.actions.group import (
     name_generators,
     register_group,
 )
-from eqcompile.errors import PathPart, Refusal, not_yet_served
+from eqcompile.actions.refinement import find_fibres
+from eqcompile.errors import PathPart, Refusal
 from eqcompile.exact.signed import SignedPermutation
 
 # The search for automorphisms takes about a second at this many vertices without any edge.
@@ -42,7 +44,7 @@ class GraphSource(Arguments):
 
 
 class GraphArguments(Arguments):
-    """``{graph: {edges: [...] | file: ..., symmetry: automorphisms}}``."""
+    """``{graph: {edges: [...] | file: ..., symmetry: automorphisms | fibration}}``."""
 
     graph: GraphSource
 
@@ -56,9 +58,9 @@ class Network:
     directed: bool
 
 
-@register_group("graph", "automorphisms of a graph", GraphArguments)
+@register_group("graph", "automorphisms of a graph, or its balanced colouring", GraphArguments)
 def build_graph(arguments: GraphArguments, environment: Environment) -> Group:
-    """Build the automorphism group of a graph on its vertices.
+    """Build the automorphism group of a graph on its vertices, with its fibres if asked for.
 
     The vertices of an edge list are its numbers, those of a GraphML file stand in its order. The
     generators are those that nauty finds, in its order; the identity where there are none.
@@ -68,12 +70,6 @@ def build_graph(arguments: GraphArguments, environment: Environment) -> Group:
             a file that is not there, not allowed or not readable; more than `MAX_VERTICES`.
     """
     source = arguments.graph
-    if source.symmetry == "fibration":
-        raise not_yet_served(
-            "the fibration symmetry of a graph",
-            "use symmetry: automorphisms",
-            at=("graph", "symmetry"),
-        )
     if (source.edges is None) == (source.file is None):
         raise Refusal(
             "graph-source", "a graph has edges or a file, one of them", "give edges", ("graph",)
@@ -85,7 +81,17 @@ def build_graph(arguments: GraphArguments, environment: Environment) -> Group:
     )
     generators = find_automorphisms(network)
     labels = name_generators(generators)
-    return Group(f"automorphisms of a graph on {network.n} vertices", generators, labels)
+    graph = f"a graph on {network.n} vertices"
+    if source.symmetry == "automorphisms":
+        return Group(f"automorphisms of {graph}", generators, labels)
+    fibration = find_fibration(network)
+    return Group(f"balanced colouring of {graph}", generators, labels, fibration=fibration)
+
+
+def find_fibration(network: Network) -> Fibration:
+    """Return the coarsest balanced colouring of a graph."""
+    arrows = list_arrows(network.edges, directed=network.directed)
+    return Fibration(arrows, find_fibres(network.n, arrows))
 
 
 def find_automorphisms(network: Network) -> tuple[SignedPermutation, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, RootModel, WithJsonSchema
 
+from eqcompile.actions.fibrations import Fibration, refuse_inside
 from eqcompile.errors import PathPart, Refusal, Refusals
 from eqcompile.exact.signed import SignedPermutation, spell_cycles
 from eqcompile.reading import read_model, refuse_value, spell_value
@@ -27,12 +28,15 @@ class Group:
             identity).
         labels: One short name per generator, printed in derivations and words.
         points: Coordinates of the points, where they have any (velocities of a lattice).
+        fibration: The balanced colouring of a graph that ties more than its automorphisms, which
+            are the generators; None where the group is all there is.
     """
 
     name: str
     generators: tuple[SignedPermutation, ...]
     labels: tuple[str, ...]
     points: tuple[tuple[int, ...], ...] = ()
+    fibration: Fibration | None = None
 
     def __post_init__(self) -> None:
         if not self.generators or len(self.labels) != len(self.generators):
@@ -181,6 +185,9 @@ class Environment:
                 built.append(inner.build(entry))
             except Refusals as refusals:
                 found += [refusal.move((*at, i)) for refusal in refusals.refusals]
+                continue
+            if built[-1].fibration is not None:
+                found.append(refuse_inside((*at, i)))
         if found:
             raise Refusals(tuple(found))
         return tuple(built)
