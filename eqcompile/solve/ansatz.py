@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from eqcompile.errors import PathPart
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.monomials import MonomialSpace
 from eqcompile.layers.problem import (
@@ -24,11 +25,13 @@ class Rows:
         cause: Label of a generator, or the line of the spec that demands them.
         matrix: Shape ``(equations, slots)``.
         right: Shape ``(equations, 1)``; None where it is zero.
+        at: Where the spec demands them, below its layer.
     """
 
     cause: str
     matrix: Matrix
     right: Matrix | None = None
+    at: tuple[PathPart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ group is small. It reads the claimed tying only to compare. For every block it s
    for small groups, does the average of the characters.
 
 A class fixed by all generators is a solution; classes have disjoint slots, so they are independent;
-as many as the dimension are a basis.
+as many as the dimension are a basis. Where a generator is no signed permutation, or the spec has
+constraints of its own, the second half is `linear_proof`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.burnside import count_by_characters
+from eqcompile.solve.linear_proof import prove_linear
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 FULL_TABLE = 2**21
@@ -58,8 +60,10 @@ def prove(tying: Tying) -> BlockProof:
         CertificateError: It is not; the message names the first check that failed.
     """
     ansatz = tying.ansatz
-    streamed = ansatz.slots > FULL_TABLE
     check_walks(tying)
+    if ansatz.linear or ansatz.relations or tying.basis is not None:
+        return prove_equations(tying)
+    streamed = ansatz.slots > FULL_TABLE
     moves = stream_moves(tying) if streamed else full_moves(tying)
     counted, zeros = 0, 0
     for labels, signs, images, weight in moves:
@@ -80,6 +84,32 @@ def prove(tying: Tying) -> BlockProof:
         methods.append(characters.method)
     order = characters.order if characters else None
     return BlockProof(ansatz.slots, counted, zeros, tuple(methods), streamed, order)
+
+
+def prove_equations(tying: Tying) -> BlockProof:
+    """Prove a tying on which more than signed permutations make demands."""
+    ansatz = tying.ansatz
+    ((labels, signs, moves, _),) = full_moves(tying)
+    points = follow_moves(ansatz, labels, signs, moves)
+    own, turns = read_components(points)
+    if np.any((labels >= 0) & (own < 0)):
+        raise CertificateError(f"a slot of {_name(ansatz)} that is forced to zero has a class")
+    prove_linear(tying, own, turns)
+    zeros = int((labels < 0).sum())
+    if zeros != tying.zeros:
+        raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
+    return BlockProof(ansatz.slots, tying.classes, zeros, ("rank_mod_p",), False, None)
+
+
+def read_components(points: IntArray) -> tuple[IntArray, IntArray]:
+    """Number the components of signed slots; -1 and sign 0 where one meets its own negative."""
+    plus, minus = points.reshape(2, -1)
+    alive = plus != minus
+    labels, signs = np.full(len(plus), -1, dtype=np.int64), np.zeros(len(plus), dtype=np.int64)
+    least = np.minimum(plus, minus)[alive]
+    labels[alive] = np.unique(least, return_inverse=True)[1]
+    signs[alive] = np.where(plus[alive] == least, 1, -1)
+    return labels, signs
 
 
 def check_walks(tying: Tying) -> None:
@@ -165,6 +195,26 @@ def compare_classes(
     Raises:
         CertificateError: A class is not fixed, or falls apart into several.
     """
+    size = len(labels)
+    points = follow_moves(ansatz, labels, signs, moves)
+    plus, minus = points[:size], points[size:]
+    alive = plus != minus
+    if not np.array_equal(alive, labels >= 0):
+        raise CertificateError(f"the zeros claimed in {_name(ansatz)} are not those forced")
+    return len(np.unique(points[np.concatenate([alive, alive])])) // 2, int((~alive).sum())
+
+
+def follow_moves(
+    ansatz: Ansatz, labels: IntArray, signs: IntArray, moves: Iterator[Edges]
+) -> IntArray:
+    """Check that moves keep the claimed labels, and join what they join.
+
+    Returns:
+        The component of each signed slot, ``+`` first, named by its least member.
+
+    Raises:
+        CertificateError: A label or a sign is not kept.
+    """
     _check_signs(labels, signs)
     size = len(labels)
     points = np.arange(2 * size)
@@ -177,11 +227,7 @@ def compare_classes(
         starts = np.concatenate([sources, sources + size])
         ends = np.concatenate([targets + flip, targets + size - flip])
         points = propagate_least(points, starts, ends)
-    plus, minus = points[:size], points[size:]
-    alive = plus != minus
-    if not np.array_equal(alive, labels >= 0):
-        raise CertificateError(f"the zeros claimed in {_name(ansatz)} are not those forced")
-    return len(np.unique(points[np.concatenate([alive, alive])])) // 2, int((~alive).sum())
+    return points
 
 
 def _name(ansatz: Ansatz) -> str:

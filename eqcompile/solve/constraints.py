@@ -6,6 +6,14 @@ and ``g e_k = s_k e_{g k}`` compares, monomial by monomial, to
     w[g k; g a] = s_k s_a w[k; a],
 
 one equality per slot and generator. The pair of factors is kept instead of the equalities.
+
+A generator that is no signed permutation mixes slots. With ``(g x)^b = sum_a P[b, a] x^a`` and
+``U`` its matrix on the outputs, the same comparison is
+
+    sum_b w[k; b] P[b, a] = sum_l U[k, l] w[l; a],
+
+one linear equation per slot. An element X of a Lie algebra demands ``Df(x)(X x) = Y f(x)``, the
+same equation with P and U replaced by the derivation X makes on the monomials and by Y.
 """
 
 from __future__ import annotations
@@ -13,8 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation, kron
-from eqcompile.solve.ansatz import Ansatz
+from eqcompile.exact.substitution import derive_monomials, substitute_monomials
+from eqcompile.layers.problem import LinearGenerator
+from eqcompile.solve.ansatz import Ansatz, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +59,11 @@ class Equality:
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """All equalities of one ansatz.
+    """Everything that is demanded of one ansatz.
 
     Attributes:
         ansatz: The coefficients they speak of.
-        moves: One per generator.
+        moves: One per signed generator; the other generators and constraints are equations.
     """
 
     ansatz: Ansatz
@@ -63,6 +74,11 @@ class Constraints:
         """Whether any equality carries a minus sign."""
         return not all(m.outputs.is_unsigned and m.monomials.is_unsigned for m in self.moves)
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything but equalities is demanded."""
+        return bool(self.ansatz.linear or self.ansatz.relations)
+
     def equalities(self) -> Iterator[Equality]:
         """Walk the equalities that say something, generator by generator, slot by slot."""
         for move in self.moves:
@@ -72,6 +88,26 @@ class Constraints:
                     sign = int(move.outputs.signs[k] * move.monomials.signs[a])
                     if left != (k, a) or sign < 0:
                         yield Equality(left, (k, a), sign, move.cause)
+
+
+    def rows(self) -> Iterator[Rows]:
+        """Walk the equations of the other generators, the sparsest first, then the constraints."""
+        linear = sorted(self.ansatz.linear, key=_count_entries)
+        yield from (spell_generator(self.ansatz, generator) for generator in linear)
+        yield from self.ansatz.relations
+
+
+def _count_entries(generator: LinearGenerator) -> int:
+    return sum(len(matrix.rows) for matrix in (*generator.inputs, generator.output))
+
+
+def spell_generator(ansatz: Ansatz, generator: LinearGenerator) -> Rows:
+    """Write the equations one generator demands, one per slot."""
+    outputs, monomials = Matrix.identity(ansatz.output.dim), Matrix.identity(ansatz.space.size)
+    spell = derive_monomials if generator.infinitesimal else substitute_monomials
+    moved = spell(generator.inputs, ansatz.shape)
+    matrix = outputs.kron(moved.transpose()) - generator.output.kron(monomials)
+    return Rows(generator.cause, matrix)
 
 
 def constrain(ansatz: Ansatz) -> Constraints:

@@ -1,4 +1,4 @@
-"""Solve equality constraints: tying classes are signed orbits of slots.
+"""Solve equality constraints: coefficients are signed orbits of slots.
 
 Two ways lead to the same tying. The *table* takes the components of all slots under the
 generators. The *stabiliser* way takes, per orbit of outputs, the components of the slots of its
@@ -27,7 +27,7 @@ Path = Literal["auto", "table", "stabiliser"]
 
 
 def solve(constraints: Constraints, path: Path = "auto") -> Tying:
-    """Solve the constraints into tying classes.
+    """Solve the constraints into tying classes; linear equations come last, on the coefficients.
 
     Args:
         constraints: From :func:`eqcompile.solve.constraints.constrain`.
@@ -42,7 +42,12 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
     slices = (
         solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
     )
-    return Tying(constraints.ansatz, tuple(_number_slices(walks, slices)))
+    tying = Tying(constraints.ansatz, tuple(_number_slices(walks, slices)))
+    if not constraints.has_rows:
+        return tying
+    from eqcompile.solve.linear import impose
+
+    return impose(tying, constraints)
 
 
 def solve_table(

@@ -16,6 +16,7 @@ import numpy as np
 
 from eqcompile.exact.signed import IntArray, SignedPermutation, freeze
 from eqcompile.solve.ansatz import Ansatz
+from eqcompile.solve.basis import Basis
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class OutputOrbit:
             ``outputs[0]`` is the least.
         parents: Position in ``outputs`` that each output is reached from; 0 for the first.
         steps: Generator that leads there from the parent; -1 for the first.
-        labels: Shape ``(monomials,)``: class of each slot of ``outputs[0]``, -1 where it is zero.
-        signs: Shape ``(monomials,)``: its sign in the class, 0 where it is zero.
+        labels: Shape ``(monomials,)``: coefficient of each slot of ``outputs[0]``, -1
+            where it is zero.
+        signs: Shape ``(monomials,)``: its sign there, 0 where it is zero.
     """
 
     outputs: IntArray
@@ -44,18 +46,25 @@ class OutputOrbit:
 
 @dataclass(frozen=True)
 class Tying:
-    """The classes of one multidegree.
+    """The solution of one multidegree.
 
-    Classes are numbered by their least slot ``(output, monomial rank)``, where the coefficient
-    is +1; this order depends on the action only, neither on the solver's path nor on the form.
+    Slots that the signed generators tie share one coefficient, up to sign. Coefficients are
+    numbered by their least slot ``(output, monomial rank)``, where the sign is +1; this order
+    depends on the action only, neither on the solver's path nor on the form. Where nothing but
+    signed permutations was asked for, the coefficients are the classes; otherwise the ``basis``
+    says how they depend on each other.
 
     Attributes:
         ansatz: What was solved.
         orbits: One per orbit of outputs, in order of their least output.
+        basis: The classes as combinations of coefficients; None where each coefficient is one.
+        redundant: Causes of the constraints of the spec that said nothing new.
     """
 
     ansatz: Ansatz
     orbits: tuple[OutputOrbit, ...]
+    basis: Basis | None = None
+    redundant: tuple[str, ...] = ()
 
     # Set by the driver: diagrams stand on a floor above, and notebooks ask the class itself.
     draw_html: ClassVar[Callable[[Tying], str] | None] = None
@@ -66,9 +75,19 @@ class Tying:
         return draw(self) if draw else None
 
     @cached_property
-    def classes(self) -> int:
-        """Dimension of the solution space."""
+    def coefficients(self) -> int:
+        """Number of different coefficients: slots that are equal up to sign share one."""
         return 1 + max((int(o.labels.max(initial=-1)) for o in self.orbits), default=-1)
+
+    @property
+    def classes(self) -> int:
+        """Dimension of the solution space; of its directions, where it has an offset."""
+        return self.coefficients if self.basis is None else self.basis.classes
+
+    @property
+    def is_affine(self) -> bool:
+        """Whether the coefficients have a fixed part."""
+        return self.basis is not None and self.basis.offset is not None
 
     @cached_property
     def zeros(self) -> int:
@@ -76,19 +95,27 @@ class Tying:
         return sum(len(o.outputs) * int((o.labels < 0).sum()) for o in self.orbits)
 
     @cached_property
+    def additive(self) -> int:
+        """Number of slots whose coefficient is not 0 and not +- a free one."""
+        if self.basis is None:
+            return 0
+        return int(self.sizes[self.basis.dependent].sum())
+
+    @cached_property
     def sizes(self) -> IntArray:
-        """Number of slots of each class, shape ``(classes,)``."""
-        sizes = np.zeros(self.classes, dtype=np.int64)
+        """Number of slots of each coefficient, shape ``(coefficients,)``."""
+        sizes = np.zeros(self.coefficients, dtype=np.int64)
         for orbit in self.orbits:
             kept = orbit.labels[orbit.labels >= 0]
-            sizes += len(orbit.outputs) * np.bincount(kept, minlength=self.classes)
+            sizes += len(orbit.outputs) * np.bincount(kept, minlength=self.coefficients)
         return freeze(sizes)
 
     @cached_property
     def representatives(self) -> IntArray:
-        """The least slot of each class as ``(output, monomial rank)``, shape ``(classes, 2)``."""
-        found = np.zeros((self.classes, 2), dtype=np.int64)
-        for orbit in self.orbits:
+        """The least slot of each coefficient, ``(output, monomial rank)``, one per row."""
+        found = np.zeros((self.coefficients, 2), dtype=np.int64)
+        # A coefficient may stand in several orbits of outputs; the first one is told last.
+        for orbit in reversed(self.orbits):
             labels, first = np.unique(orbit.labels, return_index=True)
             kept = labels >= 0
             found[labels[kept], 0] = orbit.outputs[0]
