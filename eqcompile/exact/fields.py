@@ -33,7 +33,7 @@ class Field:
             raise ValueError("a conductor is at least 1")
         least = cyclotomic.normalise_conductor(self.conductor)
         if least > MAX_CONDUCTOR:
-            raise _refuse_conductor(f"of conductor {least}")
+            raise _refuse_conductor(least)
         object.__setattr__(self, "conductor", least)
 
     @property
@@ -65,7 +65,8 @@ class Field:
         return cyclotomic.list_roots(self.conductor, p)
 
 
-def _refuse_conductor(which: str) -> Refusal:
+def _refuse_conductor(conductor: int) -> Refusal:
+    which = f"of conductor {conductor}" if conductor < 10**6 else "of a very large conductor"
     text = f"a number lies in a cyclotomic field {which}; at most {MAX_CONDUCTOR} is served"
     return Refusal("too-large", text, "use fewer different roots and angles in one layer")
 
@@ -256,7 +257,7 @@ def root(value: int | Fraction) -> Scalar:
         return Scalar.of(factor)
     discriminant = free if free % 4 == 1 else 4 * free
     if discriminant > MAX_CONDUCTOR:
-        raise _refuse_conductor(f"of conductor {discriminant} (sqrt({free}))")
+        raise _refuse_conductor(discriminant)
     cosines = cyclotomic.list_cosines(discriminant)
     total = [0] * Field(discriminant).degree
     for k in range(1, (discriminant + 1) // 2):
@@ -280,7 +281,7 @@ def _split_square(n: int) -> tuple[int, int]:
         if n and n % q == 0:
             n, free = n // q, free * q
     if isqrt(n) ** 2 != n:
-        raise _refuse_conductor(f"of conductor beyond {MAX_CONDUCTOR}")
+        raise _refuse_conductor(n * free)
     return square * isqrt(n), free
 
 
