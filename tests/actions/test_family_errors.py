@@ -144,15 +144,6 @@ GOLDEN: tuple[tuple[Entry, Refusal], ...] = (
         ),
     ),
     (
-        edges([0, 1], symmetry="fibration"),
-        Refusal(
-            "not-yet-served",
-            "the fibration symmetry of a graph is not yet served",
-            "use symmetry: automorphisms",
-            ("graph", "symmetry"),
-        ),
-    ),
-    (
         {"graph": {}},
         Refusal(
             "graph-source", "a graph has edges or a file, one of them", "give edges", ("graph",)
