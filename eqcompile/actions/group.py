@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, RootModel, WithJsonS
 
 from eqcompile.actions.fibrations import Fibration, refuse_inside
 from eqcompile.errors import PathPart, Refusal, Refusals
+from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation, spell_cycles
 from eqcompile.reading import read_model, refuse_value, spell_value
 from eqcompile.registry import Registry, nearest
@@ -18,74 +20,110 @@ from eqcompile.registry import Registry, nearest
 MAX_DEPTH = 64
 
 
+Image = SignedPermutation | Matrix
+"""What stands for one generator: a signed permutation is always kept as one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A finite group acting on R^n by signed permutations, known by its generators.
+    """A group acting linearly on R^n, known by generators of two kinds.
 
     Attributes:
         name: What people call it, such as ``S_3`` or ``D_4 on the 3x3 grid``.
-        generators: The defining action of each generator; at least one (the trivial group has the
-            identity).
-        labels: One short name per generator, printed in derivations and words.
+        generators: The defining action of each discrete generator; the trivial group has the
+            identity, a group with a Lie algebra may have none.
+        labels: One short name per generator, then one per element of the algebra, printed in
+            derivations and words.
         points: Coordinates of the points, where they have any (velocities of a lattice).
         fibration: The balanced colouring of a graph that ties more than its automorphisms, which
             are the generators; None where the group is all there is.
+        algebra: Elements that generate the Lie algebra of the group, in the defining action.
+        rotations: ``so3`` or ``o3`` where this group or one factor of it is SO(3) or O(3) in its
+            own three coordinates, so that irreps are known; else empty.
+        turns: There, one name per label (see `eqcompile.actions.irreps`); empty names act
+            trivially in irreps.
     """
 
     name: str
-    generators: tuple[SignedPermutation, ...]
+    generators: tuple[Image, ...]
     labels: tuple[str, ...]
     points: tuple[tuple[int, ...], ...] = ()
     fibration: Fibration | None = None
+    algebra: tuple[Matrix, ...] = ()
+    rotations: str = ""
+    turns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.generators or len(self.labels) != len(self.generators):
+        count = len(self.generators) + len(self.algebra)
+        if not count or len(self.labels) != count:
             raise ValueError("a group needs at least one generator, and one label for each")
-        if len({g.n for g in self.generators}) != 1:
+        if len({measure_image(g) for g in (*self.generators, *self.algebra)}) != 1:
             raise ValueError("all generators of a group act on the same points")
+        if self.rotations and len(self.turns) != count:
+            raise ValueError("a group of rotations says how each generator turns")
 
     @property
     def dim(self) -> int:
         """Dimension of the defining action."""
-        return self.generators[0].n
+        return measure_image((*self.generators, *self.algebra)[0])
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether signed permutations generate it, so that it is finite."""
+        return not self.algebra and all(isinstance(g, SignedPermutation) for g in self.generators)
 
     @property
     def is_unsigned(self) -> bool:
-        """Whether every generator permutes without signs."""
-        return all(g.is_unsigned for g in self.generators)
+        """Whether permutations without signs generate it."""
+        return not self.algebra and all(
+            isinstance(g, SignedPermutation) and g.is_unsigned for g in self.generators
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """One signed permutation per generator of a group.
+    """One matrix per generator of a group, of either kind.
 
     Attributes:
         text: The expression it came from, such as ``Sym(V, 2)``.
         dim: Dimension.
-        images: The image of each generator, in the generators' order.
+        images: The image of each discrete generator, in the generators' order.
+        algebra: The image of each element of the Lie algebra, in their order.
+        squares: The images are written in coordinates x', those of the representation are
+            ``x_i = sqrt(squares[i]) x'_i``; empty where all are 1.
+        scope: Where its images were written and not everything could be decided: what was
+            checked, such as ``words up to length 8``; else empty.
     """
 
     text: str
     dim: int
-    images: tuple[SignedPermutation, ...]
+    images: tuple[Image, ...]
+    algebra: tuple[Matrix, ...] = ()
+    squares: tuple[Fraction, ...] = ()
+    scope: str = ""
 
     def __post_init__(self) -> None:
-        if any(g.n != self.dim for g in self.images):
+        if any(measure_image(g) != self.dim for g in (*self.images, *self.algebra)):
             raise ValueError(f"an image of {self.text} does not act on R^{self.dim}")
+        if self.squares and len(self.squares) != self.dim:
+            raise ValueError(f"{self.text} has one square per coordinate")
 
 
-def name_generators(
-    generators: Sequence[SignedPermutation], names: Sequence[str] = ()
-) -> tuple[str, ...]:
+def measure_image(image: Image) -> int:
+    """Return the dimension of the space that an image acts on."""
+    return image.n if isinstance(image, SignedPermutation) else image.height
+
+
+def name_generators(generators: Sequence[Image], names: Sequence[str] = ()) -> tuple[str, ...]:
     """Return one label per generator, no two alike.
 
     Cycle notation where it is short and names only one generator; else the family's own name for
     it, from ``names``, or ``g0, g1, ...``.
     """
-    spelled = [spell_cycles(g) for g in generators]
+    spelled = [spell_cycles(g) if isinstance(g, SignedPermutation) else "" for g in generators]
     names = names or [f"g{i}" for i in range(len(spelled))]
     return tuple(
-        s if len(s) <= 32 and spelled.count(s) == 1 else name
+        s if 0 < len(s) <= 32 and spelled.count(s) == 1 else name
         for s, name in zip(spelled, names, strict=True)
     )
 
