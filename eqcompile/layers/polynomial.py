@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eqcompile.layers.families import LAYERS, LayerFamily, register_layer
 from eqcompile.layers.problem import Channels, LayerInput, LayerProblem
+from eqcompile.layers.relations import resolve_relations
 from eqcompile.layers.split import split_generators
 from eqcompile.spec import Spec
 from eqcompile.spec.actions import LayerActions
@@ -26,11 +29,13 @@ def resolve(spec: Spec) -> tuple[LayerProblem, ...]:
     """
     dtype = spec.document.emit.dtype
     problems = []
-    for entry, actions in zip(spec.document.layers, spec.actions, strict=True):
+    layers = zip(spec.document.layers, spec.actions, strict=True)
+    for index, (entry, actions) in enumerate(layers):
         family = LAYERS[entry.family]
         if family.resolve is None:
             raise ValueError(f"a spec with the layer family {entry.family!r} was loaded")
-        problems.append(family.resolve(entry, actions, dtype))
+        problem = family.resolve(entry, actions, dtype)
+        problems.append(replace(problem, relations=resolve_relations(spec, index)))
     return tuple(problems)
 
 

@@ -16,6 +16,7 @@ from eqcompile.errors import Refusal, Refusals
 from eqcompile.reading import read_model, spell_value
 from eqcompile.spec.actions import ActionBuilder, LayerActions
 from eqcompile.spec.bounds import check_size
+from eqcompile.spec.constraints import check_constraints
 from eqcompile.spec.inputs import check_inputs
 from eqcompile.spec.model import Document, PolynomialLayer
 from eqcompile.spec.positions import Leaf, Located, strip_places, walk_leaves
@@ -144,7 +145,7 @@ def _list_oversized(
             continue
         refused = check_inputs(layer)
         if built is not None and not refused:
-            refused = check_size(layer, built)
+            refused = check_size(layer, built) or check_constraints(layer, built)
         found += [refusal.move(("layers", i)) for refusal in refused]
     return found
 

@@ -222,12 +222,21 @@ class ChannelsEntry(Entry):
         return self
 
 
+class ConservedRows(Entry):
+    """Rows that are conserved, of one of several inputs."""
+
+    rows: Rows = Field(description="rows M with M f(x) = M x")
+    input: Name = Field(description="the input x")
+
+
 class ConstraintEntry(Entry):
     """A further linear constraint on the coefficients, written as a mapping."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    conserve: Rows | None = Field(default=None, description="rows M with M f(x) = M x")
+    conserve: Rows | ConservedRows | None = Field(
+        default=None, description="rows M with M f(x) = M x, and of which input if it has several"
+    )
     symmetric: bool | None = Field(default=None, description="a symmetric linear part")
     zero_diagonal: bool | None = Field(default=None, description="a linear part with diagonal 0")
 
