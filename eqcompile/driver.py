@@ -18,7 +18,7 @@ from eqcompile.draw.program import explain_forms
 from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
 from eqcompile.emit.package import Origin, render_package
-from eqcompile.emit.served import refuse_kernels
+from eqcompile.emit.served import refuse_basis, refuse_kernels
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
@@ -87,6 +87,7 @@ def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> Pro
     refuse_large(problem)
     solution = solve_layer(problem, progress=progress)
     refuse_empty(solution)
+    refuse_basis(solution)
     progress(f"{problem.name}: choosing a form")
     choice = choose(solution)
     progress(f"{problem.name}: proving")
@@ -96,8 +97,8 @@ def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> Pro
 
 
 def refuse_empty(solution: LayerSolution) -> None:
-    """Refuse a layer that has no parameter at any degree."""
-    if any(block.tying.classes for block in solution.parameter_blocks()):
+    """Refuse a layer that has no parameter and no fixed part at any degree."""
+    if any(b.tying.classes or b.tying.is_affine for b in solution.parameter_blocks()):
         return
     problem = solution.problem
     degrees = ", ".join(map(str, problem.degrees))

@@ -12,20 +12,25 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eqcompile.actions.group import Representation
 from eqcompile.driver import Progress, compile_layer, compile_spec, keep_quiet, render
 from eqcompile.emit.claims import FORMAT, dump_json, hash_text
+from eqcompile.emit.tying_json import describe_basis
 from eqcompile.errors import CertificateError, Refusal, SpecError
+from eqcompile.exact.fields import Field, Scalar
+from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.layers.polynomial import resolve
-from eqcompile.layers.problem import LayerProblem
-from eqcompile.solve.ansatz import Ansatz
+from eqcompile.layers.problem import LayerProblem, LinearGenerator, SignedAction, flatten_shape
+from eqcompile.solve.ansatz import Ansatz, Rows, name_factors
+from eqcompile.solve.basis import Basis
 from eqcompile.solve.certificate import BlockProof, prove
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.solver import walk_outputs
@@ -35,6 +40,8 @@ from eqcompile.version import TOOL
 
 CERTIFICATE = "certificate.json"
 TYING = "tying.json"
+LARGEST_SIDE = 2**26
+"""Most rows or columns of a matrix that is read."""
 
 
 def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
@@ -63,8 +70,9 @@ def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> li
 def _spell_proofs(solution: LayerSolution, proofs: Sequence[BlockProof]) -> list[str]:
     found = []
     for block, proof in zip(solution.blocks, proofs, strict=True):
-        shape, methods = ",".join(map(str, block.shape)), ", ".join(proof.proof)
-        where = f"{solution.problem.name} degree {block.degree} ({shape})"
+        shape, methods = ",".join(map(str, block.parts)), ", ".join(proof.proof)
+        degree = solution.problem.spell_degree(block.degree)
+        where = f"{solution.problem.name} degree {degree} ({shape})"
         found.append(f"{where}: {proof.classes} classes by {methods}")
     return found
 
@@ -139,16 +147,28 @@ def check_tying(data: Any) -> int:
     proven = 0
     try:
         for layer in data["layers"]:
-            images = [
-                Representation(side, int(layer[size]), read_images(layer[side]["images"]))
-                for side, size in (("input", "n_in"), ("output", "n_out"))
-            ]
+            output = read_action("output", layer["n_out"], layer["output"])
+            inputs, linear = read_inputs(layer), read_generators(layer)
             for block in layer["blocks"]:
-                check_block(images[0], images[1], tuple(layer["generators"]), block)
+                check_block(inputs, output, tuple(layer["generators"]), linear, block)
                 proven += 1
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, Refusal) as error:
         raise CertificateError(f"{TYING} is malformed: {error!r}") from None
     return proven
+
+
+def read_inputs(layer: Mapping[str, Any]) -> dict[str, SignedAction]:
+    """Read the action on each input, by name; a lone one has none."""
+    dims, actions = layer["n_in"], layer["input"]
+    if not isinstance(dims, dict):
+        return {"": read_action("input", dims, actions)}
+    return {name: read_action(name, dims[name], actions[name]) for name in dims}
+
+
+def read_action(name: str, dim: int, action: Mapping[str, Any]) -> SignedAction:
+    """Read one action."""
+    squares = tuple(Fraction(square) for square in action["squares"])
+    return SignedAction(name, int(dim), read_images(action["images"]), squares)
 
 
 def read_images(images: Any) -> tuple[SignedPermutation, ...]:
@@ -157,25 +177,99 @@ def read_images(images: Any) -> tuple[SignedPermutation, ...]:
 
 
 def check_block(
-    inputs: Representation,
-    outputs: Representation,
+    inputs: Mapping[str, SignedAction],
+    output: SignedAction,
     causes: tuple[str, ...],
+    linear: tuple[LinearGenerator, ...],
     block: Mapping[str, Any],
 ) -> None:
     """Prove one stored block, or re-solve it where it is too large to be stored slot by slot."""
-    shape = tuple(int(d) for d in block["shape"])
-    ansatz = Ansatz(outputs, (inputs,) * len(shape), shape, causes)
-    tying = read_tying(ansatz, block["slots"]) if "slots" in block else solve_again(ansatz)
+    parts = block["shape"] if isinstance(block["shape"], dict) else {"": block["shape"]}
+    shape = tuple(tuple(int(d) for d in parts[name]) for name in inputs)
+    given = [j for j, own in enumerate(shape) for _ in own]
+    actions = tuple(inputs.values())
+    flat, names = flatten_shape(shape), name_factors(tuple(inputs), shape)
+    spread = tuple(replace(g, inputs=tuple(g.inputs[j] for j in given)) for g in linear)
+    factors = tuple(actions[j] for j in given)
+    bare = Ansatz(output, factors, flat, causes, names, spread)
+    relations = tuple(read_rows(rows, bare.slots) for rows in block["relations"])
+    ansatz = replace(bare, relations=relations)
+    if "slots" in block:
+        tying = read_tying(ansatz, block["slots"])
+        tying = replace(tying, basis=read_basis(block["basis"], tying.coefficients))
+    else:
+        tying = solve_again(ansatz)
     prove(tying)
-    stored = (block["classes"], block["zeros"], list(block["sizes"]))
-    if stored != (tying.classes, tying.zeros, tying.sizes.tolist()):
-        raise CertificateError(f"{TYING}: classes, zeros or sizes of {shape} are wrong")
+    counts = (block["classes"], block["coefficients"], block["zeros"], list(block["sizes"]))
+    found = (tying.classes, tying.coefficients, tying.zeros, tying.sizes.tolist())
+    if counts != found:
+        raise CertificateError(f"{TYING}: classes, zeros or sizes of {flat} are wrong")
+    if block["basis"] != (describe_basis(tying.basis) if tying.basis else None):
+        raise CertificateError(f"{TYING}: the basis of {flat} is not written in lowest terms")
     representatives = [
         [int(k), [list(part) for part in ansatz.space.tuples(int(a))]]
         for k, a in tying.representatives.tolist()
     ]
     if block["representatives"] != representatives:
-        raise CertificateError(f"{TYING}: the representatives of {shape} are not its least slots")
+        raise CertificateError(f"{TYING}: the representatives of {flat} are not its least slots")
+
+
+def read_generators(layer: Mapping[str, Any]) -> tuple[LinearGenerator, ...]:
+    """Read the generators that are no signed permutations, with one matrix per input."""
+    return tuple(
+        LinearGenerator(
+            str(g["cause"]),
+            bool(g["infinitesimal"]),
+            tuple(read_matrix(matrix) for matrix in g["inputs"]),
+            read_matrix(g["output"]),
+        )
+        for g in layer["linear"]
+    )
+
+
+def read_matrix(data: Mapping[str, Any]) -> Matrix:
+    """Read an exact matrix."""
+    shape = int(data["height"]), int(data["width"])
+    if not all(0 <= size <= LARGEST_SIDE for size in shape):
+        raise CertificateError(f"{TYING}: no matrix of a layer is {shape[0]} x {shape[1]}")
+    places = ((i, j, number) for i, j, number in data["entries"])
+    return _read_entries(data, data["denominator"], places, *shape)
+
+
+def _read_entries(
+    data: Mapping[str, Any],
+    denominator: int,
+    entries: Iterable[tuple[int, int, Sequence[int]]],
+    height: int,
+    width: int,
+) -> Matrix:
+    field = Field(int(data["conductor"]))
+    numbers = ((i, j, Scalar(field, tuple(n), int(denominator))) for i, j, n in entries)
+    return Matrix.from_entries(height, width, numbers)
+
+
+def read_rows(data: Mapping[str, Any], slots: int) -> Rows:
+    """Read further equations between the slots of a block."""
+    matrix = read_matrix(data["matrix"])
+    right = None if data["right"] is None else read_matrix(data["right"])
+    if matrix.width != slots or (right is not None and right.shape != (matrix.height, 1)):
+        raise CertificateError(f"{TYING}: the equations of {data['cause']} have a wrong shape")
+    return Rows(str(data["cause"]), matrix, right)
+
+
+def read_basis(data: Mapping[str, Any] | None, coefficients: int) -> Basis | None:
+    """Read how the coefficients of a block are claimed to depend on each other."""
+    if data is None:
+        return None
+    free = np.array(data["free"], dtype=np.int64)
+    size = (coefficients, len(free))
+    matrix = _read_entries(data, data["denominator"], data["entries"], *size)
+    offset, fixed = None, data["offset"]
+    if fixed is not None:
+        entries = ((c, 0, number) for c, number in fixed["entries"])
+        offset = _read_entries(data, fixed["denominator"], entries, coefficients, 1)
+    squares = tuple(Fraction(square) for square in data["squares"])
+    return Basis(matrix, free, offset, squares)
 
 
 def read_tying(ansatz: Ansatz, slots: Any) -> Tying:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eqcompile.emit.tying_json import describe_basis, key_by_input, name_block
+from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.forms import Choice
 from eqcompile.plan.ir import Plan, Table
 from eqcompile.plan.proof import KernelProof, PlanProof
@@ -44,12 +46,14 @@ def hash_text(text: str) -> str:
 
 
 def hash_tying(tying: Tying) -> str:
-    """Return a digest of every class, sign and walk of a tying."""
+    """Return a digest of every class, sign and walk of a tying, and of its basis."""
     digest = hashlib.sha256()
     for orbit in tying.orbits:
         for array in (orbit.outputs, orbit.parents, orbit.steps, orbit.labels, orbit.signs):
             digest.update(f"{len(array)}:".encode())
             digest.update(array.astype("<i8").tobytes())
+    if tying.basis is not None:
+        digest.update(dump_json(describe_basis(tying.basis)).encode())
     return digest.hexdigest()
 
 
@@ -99,9 +103,9 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
     return {
         "name": problem.name,
         "group": {"name": problem.group.name, "generators": list(problem.group.labels)},
-        "input": problem.input.text,
+        "input": key_by_input(problem, [given.action.text for given in problem.inputs]),
         "output": problem.output.text,
-        "blocks": [_state_block(block, proof) for block, proof in pairs],
+        "blocks": [_state_block(problem, block, proof) for block, proof in pairs],
         "plan": {
             "form": layer.choice.form,
             **_plain(layer.plan_proof),
@@ -117,8 +121,8 @@ def _state_kernels(proof: KernelProof | None) -> dict[str, Any] | None:
     return {"form": proof.form, **_plain(proof.proof), "digest": hash_plan(proof.plan)}
 
 
-def _state_block(block: Block, proof: BlockProof) -> dict[str, Any]:
-    claim = {"degree": block.degree, "shape": list(block.shape)}
+def _state_block(problem: LayerProblem, block: Block, proof: BlockProof) -> dict[str, Any]:
+    claim = name_block(problem, block)
     return {**claim, **_plain(proof), "digest": hash_tying(block.tying)}
 
 

@@ -17,9 +17,9 @@ from eqcompile.templating import open_templates
 Files = tuple[tuple[str, str], ...]
 
 SHARED = (
-    *("access", "arrays", "backends", "base", "batching", "blocks", "cosets", "dense", "depthwise"),
-    *("dispatch", "fitting", "kernels", "launch", "layout", "lookups", "reference", "schedule"),
-    *("selfcheck", "tables"),
+    *("access", "actions", "arrays", "backends", "base", "bases", "batching", "blocks", "cosets"),
+    *("dense", "depthwise", "dispatch", "exact", "fitting", "kernels", "launch", "layout"),
+    *("lookups", "reference", "schedule", "selfcheck", "tables"),
 )
 """Modules that are the same in every package but for their header."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
 from eqcompile.emit.straight import serves_straight
+from eqcompile.errors import Refusal
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.solve.layer import LayerSolution
 
@@ -16,13 +17,44 @@ Their tables have an entry for every two of them, which is 128 MB at this bound.
 """
 
 
+BASIS_ENTRIES = 2**24
+"""Most entries, coefficients times classes, of the matrix that a package makes of a basis."""
+
+
+def refuse_basis(solution: LayerSolution) -> None:
+    """Refuse a layer whose parameters do not become coefficients by one matrix product per block.
+
+    Raises:
+        Refusal: A basis is too large, or a factored degree has a fixed part.
+    """
+    problem = solution.problem
+    for block in solution.parameter_blocks():
+        tying = block.tying
+        if tying.basis is not None and tying.coefficients * tying.classes > BASIS_ENTRIES:
+            text = (
+                f"layer {problem.name} is too large to emit: degree {block.degree} has "
+                f"{tying.classes} classes of {tying.coefficients} coefficients that depend on each "
+                f"other, and a table of at most {BASIS_ENTRIES} numbers is served"
+            )
+            raise Refusal("too-large", text, "lower the degree or the dimensions")
+        if tying.is_affine and block.degree and problem.channels.mixing == "factored":
+            text = (
+                f"layer {problem.name} is factored, and its constraints fix a part of degree "
+                f"{block.degree}, which no product of parameters can be"
+            )
+            raise Refusal("factored-offset", text, "use another mixing for this layer")
+
+
 def refuse_kernels(problem: LayerProblem) -> str:
     """Say why the Triton kernels do not serve a layer; empty where they do."""
-    if max(problem.degrees) > 2:
-        return f"they serve degrees up to 2, and the layer has degree {max(problem.degrees)}"
+    if len(problem.inputs) > 1:
+        return f"they serve one input, and the layer has {len(problem.inputs)}"
+    highest = max(map(sum, problem.degrees))
+    if highest > 2:
+        return f"they serve degrees up to 2, and the layer has degree {highest}"
     if problem.channels.mixing == "factored":
         return "they do not serve factored mixing"
-    points = problem.input.dim + problem.output.dim
+    points = problem.inputs[0].action.dim + problem.output.dim
     if points > MOST_POINTS:
         return f"they serve at most {MOST_POINTS} inputs and outputs, and the layer has {points}"
     return ""
@@ -33,10 +65,10 @@ def spell_facts(solution: LayerSolution, *, indent: int) -> str:
     problem = solution.problem
     if refuse_kernels(problem):
         return " " * indent + "kernels=None,"
-    parts = [spell_tuple([str(p) for p in b.shape]) for b in solution.parameter_blocks()]
+    parts = [spell_tuple([str(p) for p in b.parts]) for b in solution.parameter_blocks()]
     arguments = (
         f'"{check_identifier(problem.name)}"',
-        str(problem.input.dim),
+        str(problem.inputs[0].action.dim),
         str(problem.output.dim),
         spell_tuple(parts),
         f"depthwise={problem.channels.mixing == 'depthwise'}",

@@ -1,10 +1,15 @@
-"""The variance of a layer's classes for unit normal input, exactly: what the initial scale needs.
+"""The variance of a layer's classes for unit normal input, which the initial scale needs.
 
 A polynomial p of independent unit normal variables splits into parts of total degree e (the Wick
 or chaos decomposition), which are uncorrelated. The part of degree ``d - 2j`` of a form of degree
-d is ``q_j = (1 / (2^j j!)) Laplacian^j p``, and its variance is the Fock norm ``sum_a a! q_a^2``;
-the part of degree 0 is the mean. For one monomial, ``(1 / (2^j j!)) Laplacian^j`` sums over the
-ways to choose j disjoint pairs of equal factors and drop them, so everything stays an integer.
+d is ``q_j = (1 / (2^j j!)) Laplacian^j p``; the covariance of two such parts is the Fock product
+``sum_a a! q_a q'_a``, and the part of degree 0 is the mean. For one monomial,
+``(1 / (2^j j!)) Laplacian^j`` sums over the ways to choose j disjoint pairs of equal factors and
+drop them, so everything stays an integer.
+
+The variance is summed over the units of the parameters. Where a class is a coefficient that is a
+sum of squares of integers divided by sizes, exactly; where coefficients depend on each other it is
+calculated in floats and rounded to a decimal, so that a build does not depend on their last bits.
 
 Source: Janson, "Gaussian Hilbert Spaces", 1997, theorems 2.6 and 3.4.
 """
@@ -12,76 +17,150 @@ Source: Janson, "Gaussian Hilbert Spaces", 1997, theorems 2.6 and 3.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from eqcompile.exact.monomials import MonomialSpace
 from eqcompile.exact.signed import IntArray
+from eqcompile.layers.problem import Parametrisation
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 Pairs = tuple[tuple[int, int], ...]
+Sparse = Any
+"""A sparse matrix of integers; the stubs of scipy know floats only."""
+
+FloatArray = npt.NDArray[np.float64]
+
+DIGITS = 9
+"""Decimal digits of a variance that is not rational; rounding moves far fewer."""
 
 
-def block_variance(tying: Tying) -> Fraction:
-    """Return ``V = sum over classes c of (1/|c|) sum over outputs k of Var p_{c,k}(x)``.
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """One part of the polynomials of all coefficients at one output: sums of monomials.
 
-    ``p_{c,k}`` is the signed sum of the monomials of class c at output k, and all variables are
-    independent unit normal; variables of different channels are different variables.
+    Attributes:
+        monomials: Shape ``(entries, factors)``: indices of a monomial; entries at one coefficient
+            and monomial add up.
+        labels: Shape ``(entries,)``: the coefficient.
+        signs: The same shape.
     """
-    sizes = [int(size) for size in tying.sizes]
-    total = Fraction(0)
+
+    monomials: IntArray
+    labels: IntArray
+    signs: IntArray
+
+    def add_up(self, coefficients: int) -> tuple[Sparse, IntArray]:
+        """Return the integer matrix from coefficients to monomials, and the monomials by row."""
+        names, rows = np.unique(self.monomials, axis=0, return_inverse=True)
+        return self.tabulate(rows.ravel(), len(names), coefficients), names
+
+    def tabulate(self, rows: IntArray, height: int, coefficients: int) -> Sparse:
+        """Return the matrix with the row of each entry's monomial given; equal places add up."""
+        places: Any = (self.signs, (rows, self.labels))
+        return csr_array(places, shape=(height, coefficients))
+
+
+def block_variance(tying: Tying, parametrisation: Parametrisation = "orthonormal") -> Fraction:
+    """Return ``V = sum over units u of parameters, sum over outputs k, of Var p_{u,k}(x)``.
+
+    ``p_{u,k}`` is the polynomial at output k whose coefficients a unit u gives, and all variables
+    are independent unit normal; variables of different channels are different variables. A fixed
+    part does not count.
+    """
+    total = _start(tying, parametrisation)
     for orbit in tying.orbits:
-        # The outputs of an orbit have equal variances: the action permutes and negates variables.
-        norms = _sum_fock_norms(tying, orbit)
-        shares = (Fraction(norm, size) for norm, size in zip(norms, sizes, strict=True))
-        total += len(orbit.outputs) * sum(shares, Fraction(0))
-    return total
+        # The outputs of an orbit have equal covariances: the action permutes and negates variables,
+        # and negates all polynomials of an output or none.
+        for forms, factors in _list_forms(tying, orbit):
+            matrix, names = forms.add_up(tying.coefficients)
+            total.add(matrix, matrix, len(orbit.outputs), _count_symmetries(names, factors))
+    return total.finish()
 
 
-def _sum_fock_norms(tying: Tying, orbit: OutputOrbit) -> list[int]:
-    """Return, per class, the variance of its polynomial at the first output of an orbit."""
+@dataclass(slots=True)
+class _Sum:
+    """A sum over all units of products of linear forms in the coefficients.
+
+    Attributes:
+        table: Shape ``(coefficients, units)``: the coefficients of each unit; None where each
+            coefficient has a unit of its own.
+        sizes: Of the coefficients of a unit, what their squares are divided by.
+        exact: The sum without a table.
+        rough: With one.
+    """
+
+    table: FloatArray | None
+    sizes: IntArray
+    exact: Fraction = Fraction(0)
+    rough: float = 0.0
+
+    def add(self, left: Sparse, right: Sparse, times: int, weights: IntArray) -> None:
+        """Add ``times sum_a weights_a left_a(w) right_a(w)`` over all units w."""
+        if self.table is None:
+            found = np.asarray(left.multiply(right).multiply(weights[:, None]).sum(axis=0)).ravel()
+            shares = (Fraction(int(v), int(s)) for v, s in zip(found, self.sizes, strict=True))
+            self.exact += times * sum(shares, Fraction(0))
+        else:
+            products = ((left @ self.table) * (right @ self.table)).sum(axis=1)
+            self.rough += times * float(products @ weights)
+
+    def finish(self) -> Fraction:
+        """Return the sum."""
+        return self.exact if self.table is None else Fraction(f"{self.rough:.{DIGITS - 1}e}")
+
+
+def _start(tying: Tying, parametrisation: Parametrisation) -> _Sum:
+    sizes = tying.sizes if parametrisation == "orthonormal" else np.ones_like(tying.sizes)
+    return _Sum(_list_units(tying, parametrisation), sizes)
+
+
+def _list_units(tying: Tying, parametrisation: Parametrisation) -> FloatArray | None:
+    """Return the coefficients of every unit of a parameter; None where each has one of its own."""
+    basis = tying.basis
+    if basis is None:
+        return None
+    matrix = basis.matrix.to_float()
+    squares = [float(square) for square in basis.squares] or [1.0] * tying.coefficients
+    scaled = matrix * np.sqrt(squares)[:, None]
+    if parametrisation == "eliminate":
+        return np.asarray(scaled / matrix[basis.free].diagonal())
+    # Any other orthonormal basis has the same sum of variances.
+    roots = np.sqrt(tying.sizes)[:, None]
+    orthonormal, _ = np.linalg.qr(scaled * roots)
+    return np.asarray(orthonormal / roots)
+
+
+def _list_forms(tying: Tying, orbit: OutputOrbit) -> Iterator[tuple[Forms, list[int]]]:
+    """Walk the parts of the polynomials at the first output of an orbit, but for the mean.
+
+    Yields:
+        A part, and the factor that each index of its monomials belongs to.
+    """
     space = tying.ansatz.space
     kept = np.flatnonzero(orbit.labels >= 0)
     columns, labels, signs = space.columns()[kept], orbit.labels[kept], orbit.signs[kept]
-    norms = np.zeros(tying.classes, dtype=np.int64)
     for pairings in _group_pairings(tying.ansatz.shape).values():
-        dropped = 2 * len(pairings[0])
-        if dropped < space.degree:
-            norms += _fock_norm(space, columns, labels, signs, pairings, tying.classes)
-    return [int(norm) for norm in norms]
+        if 2 * len(pairings[0]) < space.degree:
+            parts = [_drop_pairs(columns, labels, signs, pairs) for pairs in pairings]
+            arrays = zip(*((p.monomials, p.labels, p.signs) for p in parts), strict=True)
+            joined = Forms(*(np.concatenate(part) for part in arrays))
+            yield joined, _remaining_factors(space, pairings[0])
 
 
-def _fock_norm(
-    space: MonomialSpace,
-    columns: IntArray,
-    labels: IntArray,
-    signs: IntArray,
-    pairings: list[Pairs],
-    classes: int,
-) -> IntArray:
-    """Return, per class, the Fock norm of the part that drops one kind of pairs."""
-    rests, names, weights = [], [], []
-    for pairs in pairings:
-        equal = np.ones(len(columns), dtype=bool)
-        for p, q in pairs:
-            equal &= columns[:, p] == columns[:, q]
-        used = [p for pair in pairs for p in pair]
-        rests.append(np.delete(columns[equal], used, axis=1))
-        names.append(labels[equal])
-        weights.append(signs[equal])
-    found = np.zeros(classes, dtype=np.int64)
-    keys = np.concatenate([np.concatenate(names)[:, None], np.concatenate(rests)], axis=1)
-    if not len(keys):
-        return found
-    order = np.lexsort(keys.T[::-1])
-    keys = keys[order]
-    first = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
-    coefficients = np.add.reduceat(np.concatenate(weights)[order], first)
-    powers = _count_symmetries(keys[first, 1:], _remaining_factors(space, pairings[0]))
-    np.add.at(found, keys[first, 0], powers * coefficients**2)
-    return found
+def _drop_pairs(columns: IntArray, labels: IntArray, signs: IntArray, pairs: Pairs) -> Forms:
+    """Drop pairs of equal indices of monomials; those where they differ are left out."""
+    equal = np.ones(len(columns), dtype=bool)
+    for p, q in pairs:
+        equal &= columns[:, p] == columns[:, q]
+    rest = np.delete(columns[equal], [p for pair in pairs for p in pair], axis=1)
+    return Forms(rest, labels[equal], signs[equal])
 
 
 def _remaining_factors(space: MonomialSpace, pairs: Pairs) -> list[int]:
@@ -134,12 +213,14 @@ def _list_pairings(positions: tuple[int, ...]) -> Iterator[Pairs]:
             yield ((head, partner), *pairs)
 
 
-def factored_variance(tying: Tying) -> tuple[Fraction, ...]:
+def factored_variance(
+    tying: Tying, parametrisation: Parametrisation = "orthonormal"
+) -> tuple[Fraction, ...]:
     """Return the variance of ordered classes of d random mixtures of C channels.
 
     Each factor of the product is its own mixture ``u_j = sum_c F_j[c] x_c``, the entries of F
-    normal of variance 1/C. The mean over F of the variance over x of the classes, each divided by
-    its size and summed over outputs, is ``sum_j v_j C^-j``.
+    normal of variance 1/C. The mean over F of the variance over x of the polynomials of the units,
+    summed over units and outputs, is ``sum_j v_j C^-j``.
 
     Both moments of a product of normals are sums over pairings of the 2d indices of p and p
     (Isserlis); a pairing that joins the two copies of p only within themselves belongs to the
@@ -148,13 +229,13 @@ def factored_variance(tying: Tying) -> tuple[Fraction, ...]:
 
     Args:
         tying: A block of shape ``(1, .., 1)``, at least one factor.
+        parametrisation: What the units of the parameter are.
 
     Returns:
         ``(v_0, .., v_{d-1})``.
     """
     degree = tying.ansatz.degree
-    sizes = [int(size) for size in tying.sizes]
-    found = [Fraction(0)] * degree
+    found = [_start(tying, parametrisation) for _ in range(degree)]
     for orbit in tying.orbits:
         traces = _trace_pairings(tying, orbit)
         for left, trace_left in traces.items():
@@ -162,57 +243,34 @@ def factored_variance(tying: Tying) -> tuple[Fraction, ...]:
                 if len(left) != len(right) or 2 * len(left) == degree:
                     continue
                 for order in permutations(range(degree - 2 * len(left))):
-                    inner = _inner(trace_left, trace_right, order, tying.classes)
-                    share = sum(
-                        (Fraction(v, s) for v, s in zip(inner, sizes, strict=True)), Fraction(0)
-                    )
                     loops = _count_loops(degree, left, right, order)
-                    found[degree - loops] += len(orbit.outputs) * share
-    return tuple(found)
+                    matrices = _align(trace_left, trace_right, order, tying.coefficients)
+                    ones = np.ones(matrices[0].shape[0], dtype=np.int64)
+                    found[degree - loops].add(*matrices, len(orbit.outputs), ones)
+    return tuple(total.finish() for total in found)
 
 
-Trace = tuple[IntArray, IntArray, IntArray]
-
-
-def _trace_pairings(tying: Tying, orbit: OutputOrbit) -> dict[Pairs, Trace]:
-    """Return, per partial pairing, the class tensors with the paired indices equal and summed.
-
-    A trace is ``(classes, indices left, coefficients)``, each row once.
-    """
-    columns = tying.ansatz.space.columns()
+def _trace_pairings(tying: Tying, orbit: OutputOrbit) -> dict[Pairs, Forms]:
+    """Return, per partial pairing, the class tensors with the paired indices equal and summed."""
     kept = np.flatnonzero(orbit.labels >= 0)
-    columns, labels, signs = columns[kept], orbit.labels[kept], orbit.signs[kept]
-    traces: dict[Pairs, Trace] = {}
-    for pairs in _list_pairings(tuple(range(tying.ansatz.degree))):
-        equal = np.ones(len(columns), dtype=bool)
-        for p, q in pairs:
-            equal &= columns[:, p] == columns[:, q]
-        rest = np.delete(columns[equal], [p for pair in pairs for p in pair], axis=1)
-        traces[pairs] = (labels[equal], rest, signs[equal])
-    return traces
+    parts = (tying.ansatz.space.columns()[kept], orbit.labels[kept], orbit.signs[kept])
+    pairings = _list_pairings(tuple(range(tying.ansatz.degree)))
+    return {pairs: _drop_pairs(*parts, pairs) for pairs in pairings}
 
 
-def _inner(left: Trace, right: Trace, order: tuple[int, ...], classes: int) -> list[int]:
-    """Return, per class, the inner product of two traces, the second one's indices reordered."""
-    base = 1 + max((int(t[1].max(initial=0)) for t in (left, right)), default=0)
-    keys, values = [], []
-    for names, rest, weights in (left, (right[0], right[1][:, list(order)], right[2])):
-        key = names.copy()
-        for j in range(rest.shape[1]):
-            key = key * base + rest[:, j]
-        unique, where = np.unique(key, return_inverse=True)
-        sums = np.zeros(len(unique), dtype=np.int64)
-        np.add.at(sums, where, weights)
-        keys.append(unique)
-        values.append(sums)
-    left_keys, right_keys = keys
-    _, at_left, at_right = np.intersect1d(
-        left_keys, right_keys, assume_unique=True, return_indices=True
+def _align(
+    left: Forms, right: Forms, order: tuple[int, ...], coefficients: int
+) -> tuple[Sparse, Sparse]:
+    """Return two traces as matrices with equal rows, the second one's indices reordered."""
+    moved = right.monomials[:, list(order)]
+    names = np.concatenate([left.monomials, moved])
+    count = len(left.labels)
+    rows = np.unique(names, axis=0, return_inverse=True)[1].ravel()
+    height = int(rows.max(initial=-1)) + 1
+    return (
+        left.tabulate(rows[:count], height, coefficients),
+        right.tabulate(rows[count:], height, coefficients),
     )
-    span = base ** left[1].shape[1]
-    found = np.zeros(classes, dtype=np.int64)
-    np.add.at(found, left_keys[at_left] // span, values[0][at_left] * values[1][at_right])
-    return [int(v) for v in found]
 
 
 def _count_loops(degree: int, left: Pairs, right: Pairs, order: tuple[int, ...]) -> int:

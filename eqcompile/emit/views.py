@@ -15,6 +15,9 @@ from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.ir import Axes, Plan
 from eqcompile.solve.layer import Block, LayerSolution
 
+RULES = {"orthonormal": "scale", "eliminate": "plain"}
+"""Per parametrisation, how a coefficient that is a class comes from its parameter."""
+
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -99,14 +102,14 @@ def view_layer(layer: EmittedLayer) -> LayerView:
     leading = ("o", "c") if problem.channels.mixing == "depthwise" else ("o",)
     return LayerView(
         name=check_identifier(problem.name),
-        n_in=problem.input.dim,
+        n_in=problem.inputs[0].action.dim,
         n_out=problem.output.dim,
-        degrees=spell_tuple([str(d) for d in problem.degrees]),
+        degrees=spell_tuple([str(sum(d)) for d in problem.degrees]),
         mixing=problem.channels.mixing,
         rank=problem.channels.rank or 0,
         dtype=problem.dtype,
         classes=spell_tuple([str(layer.solution.tying(d).classes) for d in problem.degrees]),
-        in_channels=problem.channels.inputs,
+        in_channels=problem.inputs[0].channels,
         out_channels=problem.channels.outputs,
         documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
         parameters=tuple(w.name for w in weights),
@@ -132,8 +135,8 @@ def list_weights(problem: LayerProblem, blocks: tuple[Block, ...]) -> list[Weigh
     """List the parameters of a layer in the order its programs take them."""
     weights = []
     for block in blocks:
-        d, m = block.degree, block.tying.classes
-        name = check_identifier(problem.name_weight(d, block.shape))
+        d, m = block.total, block.tying.classes
+        name = check_identifier(problem.name_weight(block.degree, block.shape))
         if d == 0:
             weights.append(Weight(name, ("o", "m"), f"(C_out, {m}), the constant part"))
             continue
@@ -145,17 +148,17 @@ def list_weights(problem: LayerProblem, blocks: tuple[Block, ...]) -> list[Weigh
                 meaning = f"({rank}, {m}), ordered classes of degree {d}"
                 weights.append(Weight(name, ("r", "m"), meaning))
                 meaning = f"({rank}, C_in), mixes the channels of one factor"
-                names = [f"factor_{d}_{j + 1}" for j in range(d)]
+                names = problem.name_maps(block.degree)
                 weights += [Weight(n, ("r", "c"), meaning) for n in names]
                 meaning = f"(C_out, {rank}), mixes the products"
-                weights.append(Weight(f"mix_{d}", ("o", "r"), meaning))
+                weights.append(Weight(problem.name_mix(block.degree), ("o", "r"), meaning))
             case "full" | "channelwise":
                 weights.append(Weight(name, ("o", "p", "m"), _describe_tuples(block)))
     return weights
 
 
 def _describe_tuples(block: Block) -> str:
-    m, d, shape = block.tying.classes, block.degree, block.shape
+    m, d, shape = block.tying.classes, block.total, block.parts
     if len(shape) == 1:
         return f"(C_out, C_in, {m}), degree {d} within a channel"
     spelled = " and ".join(str(part) for part in shape)
@@ -164,20 +167,25 @@ def _describe_tuples(block: Block) -> str:
 
 def spell_block(problem: LayerProblem, block: Block) -> str:
     """Write the constructor call that declares a block, for a line indented by 12."""
-    if block.degree == 0:
+    if not block.total:
         powers: tuple[Fraction, ...] = ()
     elif problem.channels.mixing == "factored":
-        powers = factored_variance(block.tying)
+        powers = factored_variance(block.tying, problem.parametrisation)
     else:
-        powers = (block_variance(block.tying),)
+        powers = (block_variance(block.tying, problem.parametrisation),)
     variance = spell_tuple([f"_Fraction({v.numerator}, {v.denominator})" for v in powers])
-    arguments = (
-        str(block.degree),
-        spell_tuple([str(part) for part in block.shape]),
+    arguments = [
+        str(block.total),
+        spell_tuple([str(part) for part in block.parts]),
         f'"{problem.name_weight(block.degree, block.shape)}"',
         str(block.tying.classes),
         variance,
-    )
+    ]
+    rule = "map" if block.tying.basis else RULES[problem.parametrisation]
+    if rule != "scale":
+        arguments.append(f'rule="{rule}"')
+    if block.tying.is_affine:
+        arguments.append("affine=True")
     return fit_call("_Block(", arguments, indent=12)
 
 
