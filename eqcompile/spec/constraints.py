@@ -112,7 +112,7 @@ def _name_kind(entry: ConstraintEntry) -> str:
     return kind
 
 
-def _refuse(text: str, help: str, at: tuple[PathPart, ...] = ()) -> Refusal:
+def _refuse_misfit(text: str, help: str, at: tuple[PathPart, ...] = ()) -> Refusal:
     return Refusal("constraint", text, help, at)
 
 
@@ -144,9 +144,11 @@ def _read_equation(text: str, layer: PolynomialLayer, actions: LayerActions) -> 
     if layer.channels.mixing == "factored":
         help = "write mixing: full, or leave the equation out"
         if equation.right:
-            raise _refuse("a factored layer has no fixed part, so the right-hand side is 0", help)
+            raise _refuse_misfit(
+                "a factored layer has no fixed part, so the right-hand side is 0", help
+            )
         if sum(equation.degree) > 1:
-            raise _refuse("a factored layer takes equations of degree 0 and 1 only", help)
+            raise _refuse_misfit("a factored layer takes equations of degree 0 and 1 only", help)
     return equation
 
 
@@ -206,14 +208,14 @@ def _check_square(kind: str, layer: PolynomialLayer, actions: LayerActions) -> N
     if len(actions.inputs) > 1:
         names = ", ".join(name for name, _ in actions.inputs)
         text = f"{kind} is for layers with one input, this one has {names}"
-        raise _refuse(text, "write the equations, such as w[0; x.1] == w[1; x.0]", (kind,))
+        raise _refuse_misfit(text, "write the equations, such as w[0; x.1] == w[1; x.0]", (kind,))
     dims = actions.output.dim, actions.inputs[0][1].dim
     if dims[0] != dims[1]:
         text = f"{kind} needs an output of the dimension of the input, here {dims[0]} and {dims[1]}"
-        raise _refuse(text, f"leave {kind} out", (kind,))
+        raise _refuse_misfit(text, f"leave {kind} out", (kind,))
     if (1,) not in list_degrees(layer):
         text = f"{kind} is about the linear part, and the layer has none"
-        raise _refuse(text, f"add the degree 1, or leave {kind} out", (kind,))
+        raise _refuse_misfit(text, f"add the degree 1, or leave {kind} out", (kind,))
 
 
 def _list_units(actions: LayerActions) -> tuple[Scalar, ...]:
@@ -242,12 +244,12 @@ class _Conservation:
         if self.actions.output.dim != action.dim:
             dims = f"here {self.actions.output.dim} and {action.dim}"
             text = f"conserve needs an output of the dimension of the input, {dims}"
-            raise self._refuse(text, "compare outputs with an input of the same kind")
+            raise self._refuse_here(text, "compare outputs with an input of the same kind")
         if self.layer.channels.mixing == "factored":
             text = (
                 "conserve fixes a part of the coefficients, and a factored layer has no such part"
             )
-            raise self._refuse(text, "write mixing: full or channelwise")
+            raise self._refuse_here(text, "write mixing: full or channelwise")
         degrees = list_degrees(self.layer)
         if tuple(int(i == place) for i in range(len(self.actions.inputs))) not in degrees:
             text = f"M f({name}) = M {name} needs a linear part, and the layer has none"
@@ -262,8 +264,8 @@ class _Conservation:
                 raise Refusal("too-large", text, help, ("conserve",))
         return self._rescale(place, rows)
 
-    def _refuse(self, text: str, help: str) -> Refusal:
-        return _refuse(text, help, ("conserve",))
+    def _refuse_here(self, text: str, help: str) -> Refusal:
+        return _refuse_misfit(text, help, ("conserve",))
 
     def _find_input(self) -> int:
         names = [name for name, _ in self.actions.inputs]
@@ -277,7 +279,7 @@ class _Conservation:
             return names.index(name)
         if len(names) > 1:
             text = f"conserve must say of which input: {', '.join(names)}"
-            raise self._refuse(text, f"write conserve: {{rows: [...], input: {names[0]}}}")
+            raise self._refuse_here(text, f"write conserve: {{rows: [...], input: {names[0]}}}")
         return 0
 
     def _read_rows(self, width: int) -> Matrix:
@@ -291,7 +293,7 @@ class _Conservation:
         for r, row in enumerate(rows):
             if len(row) != width:
                 text = f"a row has one number per coordinate, {width}, this one {len(row)}"
-                refused.append(_refuse(text, f"write {width} numbers", (*at, r)))
+                refused.append(_refuse_misfit(text, f"write {width} numbers", (*at, r)))
             for c, number in enumerate(row):
                 try:
                     entries.append((r, c, parse_scalar(number)))

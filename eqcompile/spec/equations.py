@@ -86,7 +86,7 @@ def _tokenise(text: str) -> tuple[_Token, ...]:
         if match is None:
             start = len(text) - len(text[position:].lstrip())
             found = f"unexpected character {text[start]!r}"
-            raise _refuse_at(start, start + 1, found, _EXAMPLE)
+            raise _refuse_part(start, start + 1, found, _EXAMPLE)
         kind = str(match.lastgroup)
         tokens.append(_Token(kind, match[kind], match.start(kind), match.end(kind)))
         position = match.end()
@@ -94,8 +94,12 @@ def _tokenise(text: str) -> tuple[_Token, ...]:
     return (*tokens, _Token("end", "", end, end + 1))
 
 
-def _refuse_at(start: int, end: int, text: str, help: str, rule: str = "equation") -> Refusal:
-    return Refusal(rule, text, help, offset=(start, end))
+def _refuse_part(start: int, end: int, text: str, help: str) -> Refusal:
+    return Refusal("equation", text, help, offset=(start, end))
+
+
+def _refuse_slot(start: int, end: int, text: str, help: str) -> Refusal:
+    return Refusal("unknown-slot", text, help, offset=(start, end))
 
 
 def _add(left: _Linear, right: _Linear) -> _Linear:
@@ -112,7 +116,7 @@ def _subtract(left: _Linear, right: _Linear) -> _Linear:
 def _multiply(left: _Linear, right: _Linear) -> _Linear:
     if left.terms and right.terms:
         text = "a product of slots is not linear"
-        raise _refuse_at(left.start, right.end, text, "multiply slots by numbers only")
+        raise _refuse_part(left.start, right.end, text, "multiply slots by numbers only")
     factor, scaled = (left, right) if right.terms else (right, left)
     return scaled.scale(factor.constant, left.start, right.end)
 
@@ -120,9 +124,9 @@ def _multiply(left: _Linear, right: _Linear) -> _Linear:
 def _divide(left: _Linear, right: _Linear) -> _Linear:
     if right.terms:
         text = "a division by slots is not linear"
-        raise _refuse_at(right.start, right.end, text, "divide by numbers only")
+        raise _refuse_part(right.start, right.end, text, "divide by numbers only")
     if not right.constant:
-        raise _refuse_at(right.start, right.end, "a division by 0", "divide by another number")
+        raise _refuse_part(right.start, right.end, "a division by 0", "divide by another number")
     return left.scale(right.constant.inverse(), left.start, right.end)
 
 
@@ -147,23 +151,23 @@ class _Parser:
 
     def parse(self) -> SlotEquation:
         if self.token.kind == "end":
-            raise _refuse_at(0, 1, "the equation is empty", _EXAMPLE)
+            raise _refuse_part(0, 1, "the equation is empty", _EXAMPLE)
         left = self._parse_sum()
         if not self._take("=="):
-            raise self._fail("expected == or a further term")
+            raise self._refuse_token("expected == or a further term")
         right = self._parse_sum()
         if self.token.text == "==":
-            raise self._fail("an equation has one ==", "write one equation for each ==")
+            raise self._refuse_token("an equation has one ==", "write one equation for each ==")
         if self.token.kind != "end":
-            raise self._fail("expected the end or a further term")
+            raise self._refuse_token("expected the end or a further term")
         if self.first is None:
             help = "slots are written as in w[0; 1, 2]"
-            raise _refuse_at(left.start, right.end, "there is no slot in this equation", help)
+            raise _refuse_part(left.start, right.end, "there is no slot in this equation", help)
         terms = self._combine(left, right, _subtract).terms
         kept = tuple((slot, terms[slot]) for slot in sorted(terms) if terms[slot])
         return SlotEquation(kept, right.constant - left.constant, self.first.degree)
 
-    def _fail(self, text: str, help: str = _EXAMPLE) -> Refusal:
+    def _refuse_token(self, text: str, help: str = _EXAMPLE) -> Refusal:
         token = self.token
         if token.kind == "decimal":
             text, help = "numbers are exact", "write a fraction, as in 1/2, for a decimal number"
@@ -172,7 +176,7 @@ class _Parser:
         elif token.text in ("**", "^"):
             help = "an equation is linear in the slots; write powers of numbers as products"
         found = f"found {shorten(token.text)!r}" if token.text else "the equation ends here"
-        return _refuse_at(token.start, token.end, f"{text}, {found}", help)
+        return _refuse_part(token.start, token.end, f"{text}, {found}", help)
 
     def _take(self, text: str) -> bool:
         if self.token.kind == "operator" and self.token.text == text:
@@ -183,7 +187,7 @@ class _Parser:
     def _expect(self, text: str) -> int:
         """Step over an operator; return the index after it."""
         if not self._take(text):
-            raise self._fail(f"expected {text!r}")
+            raise self._refuse_token(f"expected {text!r}")
         return self.tokens[self.position - 1].end
 
     def _parse_sum(self) -> _Linear:
@@ -216,7 +220,8 @@ class _Parser:
         changed = (found.terms[slot] for slot in (right.terms or left.terms))
         if any(map(_is_long, (found.constant, *changed))):
             text = "the numbers of this equation are too long"
-            raise _refuse_at(left.start, right.end, text, "use smaller numbers", "too-large")
+            offset = (left.start, right.end)
+            raise Refusal("too-large", text, "use smaller numbers", offset=offset)
         return found
 
     def _parse_signed(self) -> _Linear:
@@ -241,7 +246,7 @@ class _Parser:
         if self._take("("):
             found = self._nest()
             return replace(found, start=token.start, end=self._expect(")"))
-        raise self._fail("expected a slot or a number")
+        raise self._refuse_token("expected a slot or a number")
 
     def _refuse_name(self) -> Refusal:
         text, help = "expected a slot or a number", _EXAMPLE
@@ -251,7 +256,7 @@ class _Parser:
             help = "a slot is written as in w[0; 1, 2]"
         elif close := nearest(self.token.text, [*CALLS]):
             help = f"did you mean {close!r}?"
-        return self._fail(text, help)
+        return self._refuse_token(text, help)
 
     def _nest(self) -> _Linear:
         self.depth += 1
@@ -263,7 +268,8 @@ class _Parser:
 
     def _too_deep(self, token: _Token) -> Refusal:
         text = f"the equation is nested more than {MAX_DEPTH} deep"
-        return _refuse_at(token.start, token.end, text, "multiply out", "too-deep")
+        offset = (token.start, token.end)
+        return Refusal("too-deep", text, "multiply out", offset=offset)
 
     def _parse_call(self) -> _Linear:
         """Hand a call such as ``sqrt(2)`` to the parser of scalars."""
@@ -275,7 +281,7 @@ class _Parser:
             if token.kind == "end" or not depth:
                 break
             if token.text in ("[", "=="):
-                raise self._fail("a root or a cosine is of numbers")
+                raise self._refuse_token("a root or a cosine is of numbers")
             self.position += 1
         end = self._expect(")")
         return self._read_scalar(start, end)
@@ -291,7 +297,7 @@ class _Parser:
     def _parse_slot(self) -> _Linear:
         start = self.token.start
         if self.token.text != "w":
-            raise self._fail("expected w[...]", "slots are called w, as in w[0; 1, 2]")
+            raise self._refuse_token("expected w[...]", "slots are called w, as in w[0; 1, 2]")
         self.position += 2
         output = self._read_number("output", self.slots.outputs)
         indices: list[list[int]] = [[] for _ in self.slots.inputs]
@@ -300,7 +306,7 @@ class _Parser:
             while self._take(","):
                 self._read_index(indices)
         elif self.token.text == ",":
-            raise self._fail("expected ; after the output", "write w[output; index, index]")
+            raise self._refuse_token("expected ; after the output", "write w[output; index, index]")
         end = self._expect("]")
         slot = Slot(output, tuple(tuple(sorted(part)) for part in indices))
         self._check_degree(slot, start, end)
@@ -316,7 +322,7 @@ class _Parser:
         elif token.kind == "integer" and len(names) > 1:
             text = "the layer has several inputs, and this index names none"
             help = f"write for example {names[0]}.{shorten(token.text)}"
-            raise _refuse_at(token.start, token.end, text, help, "unknown-slot")
+            raise _refuse_slot(token.start, token.end, text, help)
         name, bound = self.slots.inputs[place]
         what = "index" if len(names) == 1 else f"index of {name}"
         indices[place].append(self._read_number(what, bound))
@@ -329,18 +335,18 @@ class _Parser:
         text = f"the layer has no input {shorten(name)!r}; it has: {', '.join(names)}"
         help = f"did you mean {close!r}?" if close else "use the names under input"
         end = token.start + len(name)
-        raise _refuse_at(token.start, end, text, help, "unknown-slot")
+        raise _refuse_slot(token.start, end, text, help)
 
     def _read_number(self, what: str, bound: int) -> int:
         """Read a number below a bound; one after the name of an input may have that before it."""
         token = self.token
         if token.kind != "integer" and (token.kind != "index" or what == "output"):
-            raise self._fail(f"expected an {what}")
+            raise self._refuse_token(f"expected an {what}")
         digits = token.text.rpartition(".")[2]
         if len(digits) > MAX_DIGITS or int(digits) >= bound:
             text = f"there is no {what} {shorten(digits)}: it is from 0 to {bound - 1}"
             start = token.end - len(digits)
-            raise _refuse_at(start, token.end, text, "count from 0", "unknown-slot")
+            raise _refuse_slot(start, token.end, text, "count from 0")
         self.position += 1
         return int(digits)
 
@@ -350,11 +356,11 @@ class _Parser:
             known = shorten(" and ".join(map(self.slots.spell_degree, self.slots.degrees)), 80)
             text = f"{spelled} is of degree {degree}, the layer has {known}"
             help = "give as many indices as the degree, or add the degree to the layer"
-            raise _refuse_at(start, end, text, help, "unknown-slot")
+            raise _refuse_slot(start, end, text, help)
         if self.first is None:
             self.first = slot
         if slot.degree != self.first.degree:
             before = self.slots.spell_degree(self.first.degree)
             text = f"{spelled} is of degree {degree}, the slots before it of degree {before}"
             help = "relate slots of one degree; the degrees of a layer are solved apart"
-            raise _refuse_at(start, end, text, help)
+            raise _refuse_part(start, end, text, help)
