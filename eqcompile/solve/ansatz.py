@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from eqcompile.actions.fibrations import Fibration
 from eqcompile.errors import PathPart
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.monomials import MonomialSpace
@@ -50,6 +51,7 @@ class Ansatz:
             two channels, ``("x", "y")`` for two inputs. Left out: channels of one input.
         linear: The generators that are no signed permutations, with one matrix per factor.
         relations: Further equations.
+        fibration: A balanced colouring that makes ties of its own, or None.
     """
 
     output: SignedAction
@@ -59,6 +61,7 @@ class Ansatz:
     names: tuple[str, ...] = ()
     linear: tuple[LinearGenerator, ...] = ()
     relations: tuple[Rows, ...] = ()
+    fibration: Fibration | None = None
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -124,4 +127,5 @@ def expand(problem: LayerProblem, shape: Shape) -> Ansatz:
             replace(generator, inputs=tuple(generator.inputs[i] for i in factors))
             for generator in problem.linear
         ),
+        fibration=problem.group.fibration,
     )

@@ -24,6 +24,7 @@ from eqcompile.errors import CertificateError
 from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.solve.ansatz import Ansatz
+from eqcompile.solve.balance import check_balance
 from eqcompile.solve.burnside import count_by_characters
 from eqcompile.solve.linear_proof import prove_linear
 from eqcompile.solve.tying import OutputOrbit, Tying
@@ -61,6 +62,8 @@ def prove(tying: Tying) -> BlockProof:
     """
     ansatz = tying.ansatz
     check_walks(tying)
+    if ansatz.fibration is not None:
+        return prove_fibration(tying)
     if ansatz.linear or ansatz.relations or tying.basis is not None:
         return prove_equations(tying)
     streamed = ansatz.slots > FULL_TABLE
@@ -84,6 +87,19 @@ def prove(tying: Tying) -> BlockProof:
         methods.append(characters.method)
     order = characters.order if characters else None
     return BlockProof(ansatz.slots, counted, zeros, tuple(methods), streamed, order)
+
+
+def prove_fibration(tying: Tying) -> BlockProof:
+    """Prove a tying over a balanced colouring."""
+    ansatz = tying.ansatz
+    names = check_balance(tying)
+    _check_signs(*(array.ravel() for array in tying.table()))
+    zeros = tying.zeros
+    if not ansatz.relations:
+        return BlockProof(ansatz.slots, tying.classes, zeros, ("components",), False, None)
+    prove_linear(tying, names, np.ones_like(names))
+    methods = ("components", "rank_mod_p")
+    return BlockProof(ansatz.slots, tying.classes, zeros, methods, False, None)
 
 
 def prove_equations(tying: Tying) -> BlockProof:

@@ -18,6 +18,7 @@ from eqcompile.exact.components import classify
 from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray
 from eqcompile.solve.constraints import Constraints
+from eqcompile.solve.fibration import tie_orbits
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 TABLE_SLOTS = 2**20
@@ -39,10 +40,13 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
     if path == "auto":
         path = "table" if constraints.ansatz.slots <= TABLE_SLOTS else "stabiliser"
     walks = walk_outputs(constraints.ansatz.output)
-    slices = (
-        solve_table(constraints, walks) if path == "table" else solve_slices(constraints, walks)
-    )
-    tying = Tying(constraints.ansatz, tuple(_number_slices(walks, slices)))
+    if constraints.ansatz.fibration is not None:
+        orbits = tie_orbits(constraints.ansatz, walks)
+    elif path == "table":
+        orbits = tuple(_number_slices(walks, solve_table(constraints, walks)))
+    else:
+        orbits = tuple(_number_slices(walks, solve_slices(constraints, walks)))
+    tying = Tying(constraints.ansatz, orbits)
     if not constraints.has_rows:
         return tying
     from eqcompile.solve.linear import impose
