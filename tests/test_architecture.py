@@ -41,6 +41,7 @@ FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
 SOLVER = {
     "eqcompile.solve.solver",
     "eqcompile.solve.constraints",
+    "eqcompile.solve.fibration",
     "eqcompile.actions.stabilisers",
     "eqcompile.solve.layer",
     "eqcompile.solve.why",
@@ -173,6 +174,11 @@ def test_the_certificate_cannot_reach_the_solver() -> None:
     assert set(imports) >= SOLVER
     for module in certificates:
         assert reach(imports, module) & SOLVER == set(), module
+
+
+def test_the_certificate_finds_fibres_by_itself() -> None:
+    # Specs are read on a floor below, so a chain of imports leads there; no direct one may.
+    assert "eqcompile.actions.refinement" not in read_imports()["eqcompile.solve.balance"]
 
 
 def test_a_certificate_that_leans_on_the_solver_is_found() -> None:
