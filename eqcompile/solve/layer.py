@@ -79,7 +79,12 @@ class LayerSolution:
         return found
 
     def ordered_classes(self, degree: Degree) -> int | None:
-        """Return dim Hom_G of tensor powers of the inputs, or None where it was not counted."""
+        """Return dim Hom_G of tensor powers of the inputs, or None where it was not counted.
+
+        Further constraints have no part in it, and where there are some it is not counted.
+        """
+        if self.problem.relations:
+            return None
         found = self.find(degree, split_degree(degree))
         return None if found is None else found.tying.classes
 
@@ -100,7 +105,7 @@ def list_shapes(problem: LayerProblem, degree: Degree, *, blocks: bool) -> tuple
     shapes: list[Shape] = [keep_degree(degree)]
     pairs = zip(problem.inputs, degree, strict=True)
     ordered = prod(source.action.dim**d for source, d in pairs)
-    if problem.output.dim * ordered <= ORDERED_SLOTS:
+    if problem.output.dim * ordered <= ORDERED_SLOTS and not problem.relations:
         shapes.append(split_degree(degree))
     if blocks:
         shapes += problem.block_shapes(degree)
