@@ -25,8 +25,9 @@ from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray, SignedPermutation
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.balance import check_balance
-from eqcompile.solve.burnside import count_by_characters
+from eqcompile.solve.burnside import CharacterCount, count_by_characters
 from eqcompile.solve.linear_proof import prove_linear
+from eqcompile.solve.molien import count_by_molien
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 FULL_TABLE = 2**21
@@ -77,16 +78,8 @@ def prove(tying: Tying) -> BlockProof:
         raise CertificateError(f"{tying.classes} classes are claimed, {counted} were counted")
     if zeros != tying.zeros:
         raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
-    methods = ["components"]
-    characters = count_by_characters(ansatz)
-    if characters is not None:
-        if characters.dimension != counted:
-            raise CertificateError(
-                f"{counted} classes were counted, the characters give {characters.dimension}"
-            )
-        methods.append(characters.method)
-    order = characters.order if characters else None
-    return BlockProof(ansatz.slots, counted, zeros, tuple(methods), streamed, order)
+    methods, order = _compare_characters(count_by_characters(ansatz), counted, "components")
+    return BlockProof(ansatz.slots, counted, zeros, methods, streamed, order)
 
 
 def prove_fibration(tying: Tying) -> BlockProof:
@@ -114,7 +107,22 @@ def prove_equations(tying: Tying) -> BlockProof:
     zeros = int((labels < 0).sum())
     if zeros != tying.zeros:
         raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
-    return BlockProof(ansatz.slots, tying.classes, zeros, ("rank_mod_p",), False, None)
+    characters = None if ansatz.relations else count_by_molien(ansatz)
+    methods, order = _compare_characters(characters, tying.classes, "rank_mod_p")
+    return BlockProof(ansatz.slots, tying.classes, zeros, methods, False, order)
+
+
+def _compare_characters(
+    characters: CharacterCount | None, counted: int, method: str
+) -> tuple[tuple[str, ...], int | None]:
+    """Compare a count with the characters, if there are any; return the methods and the order."""
+    if characters is None:
+        return (method,), None
+    if characters.dimension != counted:
+        raise CertificateError(
+            f"{counted} classes were counted, the characters give {characters.dimension}"
+        )
+    return (method, characters.method), characters.order
 
 
 def read_components(points: IntArray) -> tuple[IntArray, IntArray]:

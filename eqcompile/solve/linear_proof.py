@@ -54,15 +54,16 @@ def prove_linear(tying: Tying, labels: IntArray, signs: IntArray) -> None:
     systems = list(spell_equations(ansatz))
     claimed = spread(*(array.ravel() for array in tying.table()), tying.coefficients)
     own = spread(labels, signs, 1 + int(labels.max(initial=-1)))
+    field = reduce(Field.join, (rows.matrix.field for rows in systems), RATIONALS)
+    primes = take_primes(field.conductor, PRIMES)
+    check_equations(ansatz, systems, field, primes[0], field.roots(primes[0])[0])
     check_basis(tying)
     for rows in systems:
         check_solutions(tying, claimed, rows)
     matrices = [rows.matrix @ own for rows in systems]
-    field = reduce(Field.join, (m.field for m in matrices), RATIONALS)
     found = tying.classes
-    for p in take_primes(field.conductor, PRIMES):
+    for p in primes:
         root = field.roots(p)[0]
-        check_equations(ansatz, systems, field, p, root)
         reduced = [reduce_matrix(matrix, field, p, root) for matrix in matrices]
         found = count_solutions(reduced, own.width, p)
         if found == tying.classes:

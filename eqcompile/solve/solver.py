@@ -18,6 +18,7 @@ from eqcompile.exact.components import classify
 from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray
 from eqcompile.solve.constraints import Constraints
+from eqcompile.solve.linear import impose
 from eqcompile.solve.fibration import tie_orbits
 from eqcompile.solve.tying import OutputOrbit, Tying
 
@@ -47,11 +48,7 @@ def solve(constraints: Constraints, path: Path = "auto") -> Tying:
     else:
         orbits = tuple(_number_slices(walks, solve_slices(constraints, walks)))
     tying = Tying(constraints.ansatz, orbits)
-    if not constraints.has_rows:
-        return tying
-    from eqcompile.solve.linear import impose
-
-    return impose(tying, constraints)
+    return impose(tying, constraints) if constraints.has_rows else tying
 
 
 def solve_table(
