@@ -19,7 +19,8 @@ from eqcompile.errors import PathPart, Refusal, not_yet_served
 MAX_SLOTS = 10**6
 """Most slots of a layer over a fibration: its ties follow from no walk, so all slots are stored."""
 
-SERVED = ("V", "1")
+ON_FIBRATIONS = ("V", "1")
+"""The actions of layers over a fibration: a value per vertex, or one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +89,10 @@ def list_arrows(edges: Iterable[tuple[int, int]], *, directed: bool) -> tuple[tu
     return tuple(sorted(found))
 
 
-def check_actions(texts: Iterable[str]) -> None:
-    """Refuse an input or output of a layer over a fibration that is neither ``V`` nor ``1``.
-
-    Raises:
-        Refusal: The first text that is something else.
-    """
-    for text in texts:
-        if text not in SERVED:
-            shown = text if len(text) <= 40 else text[:37] + "..."
-            found = f"{shown!r} over a fibration, whose colouring is one of the vertices only,"
-            help = "write V or 1, or symmetry: automorphisms"
-            raise Refusal("not-yet-served", f"{found} is not yet served", help)
+def refuse_action() -> Refusal:
+    """Refuse an input or output of a layer over a fibration that is neither ``V`` nor ``1``."""
+    what = "an action other than V and 1 over the fibration of a graph"
+    return not_yet_served(what, "write V or 1, or symmetry: automorphisms")
 
 
 def refuse_inside(at: tuple[PathPart, ...]) -> Refusal:

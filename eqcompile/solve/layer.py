@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
 
+from eqcompile.actions.fibrations import MAX_SLOTS as STORED_SLOTS
+from eqcompile.errors import Refusal
 from eqcompile.layers.problem import (
     Degree,
     LayerProblem,
@@ -112,6 +114,23 @@ def list_shapes(problem: LayerProblem, degree: Degree, *, blocks: bool) -> tuple
     return tuple(dict.fromkeys(shapes))
 
 
+def refuse_unstored(problem: LayerProblem, shapes: Iterable[Shape]) -> None:
+    """Refuse blocks over a fibration that have too many slots to be stored one by one.
+
+    Raises:
+        Refusal: Naming the first such block.
+    """
+    if problem.group.fibration is None:
+        return
+    for shape in shapes:
+        slots = expand(problem, shape).slots
+        if slots > STORED_SLOTS:
+            name = problem.name_block(tuple(sum(parts) for parts in shape), shape)
+            text = f"layer {problem.name} has {slots} slots in the block {name}; over a fibration"
+            help = "lower the degree, or use mixing: channelwise, which has fewer"
+            raise Refusal("too-large", f"{text} at most {STORED_SLOTS} are served", help)
+
+
 def solve_layer(
     problem: LayerProblem, *, blocks: bool = True, progress: Progress = lambda text: None
 ) -> LayerSolution:
@@ -121,10 +140,15 @@ def solve_layer(
         problem: The layer.
         blocks: Solve every channel block as well, not only what the counts need.
         progress: Called with a short text before each block.
+
+    Raises:
+        Refusal: A layer over a fibration is too large to be stored.
     """
     found = []
+    shapes = {d: list_shapes(problem, d, blocks=blocks) for d in problem.degrees}
+    refuse_unstored(problem, [shape for listed in shapes.values() for shape in listed])
     for degree in problem.degrees:
-        for shape in list_shapes(problem, degree, blocks=blocks):
+        for shape in shapes[degree]:
             spelled = ",".join(map(str, flatten_shape(shape)))
             where = f"degree {problem.spell_degree(degree)} ({spelled})"
             progress(f"{problem.name}: solving {where}")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import eqcompile.actions.families  # noqa: F401  (registers the group families)
 from eqcompile.actions.expressions import build_representation, parse_expression
+from eqcompile.actions.fibrations import ON_FIBRATIONS, refuse_action
 from eqcompile.actions.group import Environment, Group, Representation
 from eqcompile.actions.relations import check_images
 from eqcompile.actions.written import read_permutations, read_signed
@@ -144,6 +145,9 @@ class ActionBuilder:
         self, value: object, group: Group, at: Path, what: str
     ) -> Representation | None:
         if isinstance(value, bool | float) or value is None:
+            return None
+        if group.fibration is not None and str(value).strip() not in ON_FIBRATIONS:
+            self.refusals.append(refuse_action().move(at))
             return None
         if isinstance(value, str) or value == 1:
             return self._attempt(at, lambda: self._evaluate(str(value), group))

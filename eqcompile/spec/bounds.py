@@ -12,6 +12,7 @@ from math import perm, prod
 
 import numpy as np
 
+from eqcompile.actions.fibrations import MAX_SLOTS as STORED_SLOTS
 from eqcompile.actions.group import Representation
 from eqcompile.actions.sizes import spell_count
 from eqcompile.errors import Refusal
@@ -45,6 +46,9 @@ def _check_degree(actions: LayerActions, degree: Degree) -> Refusal | None:
     size = f"{where} there are {spell_count(monomials)} monomials"
     if monomials > MAX_MONOMIALS:
         return _refuse(f"{size}, at most {MAX_MONOMIALS} are served")
+    if actions.group.fibration is not None and slots > STORED_SLOTS:
+        found = f"{where} there are {spell_count(slots)} slots"
+        return _refuse(f"{found}, over a fibration at most {STORED_SLOTS} are served")
     if slots > MAX_SLOTS:
         return _refuse(f"{where} there are {spell_count(slots)} slots, too many to count")
     if monomials * len(actions.group.labels) > MAX_WALK:
