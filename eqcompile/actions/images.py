@@ -34,7 +34,8 @@ def sum_images(parts: Sequence[Image]) -> Image:
 
 def tensor_images(parts: Iterable[Image]) -> Image:
     """Return the tensor product in row-major order; of no parts the identity on R^1."""
-    return reduce(_tensor, parts, SignedPermutation.identity(1))
+    start: Image = SignedPermutation.identity(1)
+    return reduce(_tensor, parts, start)
 
 
 def _tensor(left: Image, right: Image) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Literal
 
@@ -14,11 +15,15 @@ from eqcompile.actions.group import (
     Environment,
     Group,
     GroupEntry,
+    Image,
     name_generators,
     register_group,
 )
+from eqcompile.actions.images import sum_images, tensor_images
 from eqcompile.actions.sizes import check_extent
-from eqcompile.exact.signed import SignedPermutation, direct_sum, kron
+from eqcompile.errors import Refusal
+from eqcompile.exact.matrices import Matrix, direct_sum
+from eqcompile.exact.signed import SignedPermutation, kron
 
 
 class WreathArguments(Arguments):
@@ -49,64 +54,128 @@ def build_wreath(arguments: WreathArguments, environment: Environment) -> Group:
     """Build A wr B, point a of block b at b * |A| + a.
 
     Generators: A's on block 0, then B's on the blocks. Where B does not reach every block from
-    block 0, A's follow once per orbit of blocks, so that A acts on every block on its own.
+    block 0, A's follow once per orbit of blocks, so that A acts on every block on its own. A may
+    be any group; a Lie algebra of A acts on its block and is 0 on the others.
     """
     inner, outer = environment.build_factors(arguments.wreath, ("wreath",))
-    blocks = _list_orbit_starts(outer)
-    count = len(blocks) * len(inner.generators) + len(outer.generators)
-    check_extent(inner.dim * outer.dim, count, ("wreath",))
-    generators, names = [], []
-    for block in blocks:
-        for g, label in zip(inner.generators, inner.labels, strict=True):
-            generators.append(_place(g, block * inner.dim, inner.dim * outer.dim))
-            names.append(f"A{block}:{label}")
+    permuted = _list_permutations(outer)
+    blocks = _list_orbit_starts(permuted, outer.dim)
+    count = len(blocks) * len(inner.labels) + len(outer.labels)
+    points = inner.dim * outer.dim
+    check_extent(points, count, ("wreath",))
+    placed = [_place_group(inner, block * inner.dim, points) for block in blocks]
     identity = SignedPermutation.identity(inner.dim)
-    for g, label in zip(outer.generators, outer.labels, strict=True):
-        generators.append(kron(g, identity))
-        names.append(f"B:{label}")
+    generators: list[Image] = [g for part in placed for g in part.generators]
+    generators += [kron(g, identity) for g in permuted]
+    inside = [[f"A{block}:{label}" for label in inner.labels] for block in blocks]
+    split = len(inner.generators)
+    names = [name for part in inside for name in part[:split]]
+    names += [f"B:{label}" for label in outer.labels]
+    labels = name_generators(generators, names)
+    labels += tuple(name for part in inside for name in part[split:])
     name = f"{_bracket(inner.name)} wr {_bracket(outer.name)}"
-    return Group(name, tuple(generators), name_generators(generators, names))
+    algebra = tuple(x for part in placed for x in part.algebra)
+    return Group(name, tuple(generators), labels, algebra=algebra)
+
+
+def _list_permutations(outer: Group) -> list[SignedPermutation]:
+    """Return the generators of a group that permutes blocks.
+
+    Raises:
+        Refusal: It does something else with them.
+    """
+    permuted = [g for g in outer.generators if isinstance(g, SignedPermutation)]
+    if not outer.is_signed:
+        text = f"the outer group of a wreath product permutes blocks, {outer.name} does not"
+        help = "use a group of permutations, or a product on tuples"
+        raise Refusal("wreath", text, help, ("wreath", 1))
+    return permuted
 
 
 @register_group("product", "a direct product, on the union or on tuples", ProductArguments)
 def build_product(arguments: ProductArguments, environment: Environment) -> Group:
-    """Build the direct product of the factors; generators factor by factor."""
+    """Build the direct product of the factors; generators factor by factor.
+
+    Elements of a Lie algebra act as ``X (+) 0`` on the union and as ``X (x) 1`` on tuples. Where
+    one factor has rotations the product keeps them; the others act trivially in irreps.
+    """
     factors = environment.build_factors(arguments.product.factors, ("product", "factors"))
     sizes = [factor.dim for factor in factors]
     union = arguments.product.on == "union"
     points = sum(sizes) if union else prod(sizes)
-    check_extent(points, sum(len(f.generators) for f in factors), ("product", "factors"))
-    generators, names = [], []
-    for i, factor in enumerate(factors):
-        for g, label in zip(factor.generators, factor.labels, strict=True):
-            place = _place(g, sum(sizes[:i]), points) if union else _spread(g, i, sizes)
-            generators.append(place)
-            names.append(f"{i}:{label}")
+    check_extent(points, sum(len(f.labels) for f in factors), ("product", "factors"))
+    placed = [
+        _place_group(factor, sum(sizes[:i]), points) if union else _spread_group(factor, i, sizes)
+        for i, factor in enumerate(factors)
+    ]
+    generators = tuple(g for part in placed for g in part.generators)
+    named = [[f"{i}:{label}" for label in f.labels] for i, f in enumerate(factors)]
+    splits = [len(f.generators) for f in factors]
+    labels = name_generators(
+        generators, [n for names, split in zip(named, splits, strict=True) for n in names[:split]]
+    )
+    labels += tuple(n for names, split in zip(named, splits, strict=True) for n in names[split:])
     name = " x ".join(_bracket(f.name) for f in factors)
     name += " on the union" if union else " on tuples"
-    return Group(name, tuple(generators), name_generators(generators, names))
+    rotations, turns = _join_rotations(factors)
+    return Group(
+        name,
+        generators,
+        labels,
+        algebra=tuple(x for part in placed for x in part.algebra),
+        rotations=rotations,
+        turns=turns,
+    )
 
 
-def _place(g: SignedPermutation, start: int, points: int) -> SignedPermutation:
-    """Let ``g`` act on its own number of points from ``start`` on, and fix the others."""
-    identity = SignedPermutation.identity
-    return direct_sum([identity(start), g, identity(points - start - g.n)])
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """What the generators of a factor do to the whole space."""
+
+    generators: tuple[Image, ...]
+    algebra: tuple[Matrix, ...]
 
 
-def _spread(g: SignedPermutation, position: int, sizes: Sequence[int]) -> SignedPermutation:
-    """Let ``g`` act on one position of the tuples of points, in row-major order."""
-    before = SignedPermutation.identity(prod(sizes[:position]))
-    after = SignedPermutation.identity(prod(sizes[position + 1 :]))
-    return kron(kron(before, g), after)
+def _place_group(group: Group, start: int, points: int) -> _Placed:
+    """Let a group act on its own number of points from ``start`` on, and fix the others."""
+    before, after = start, points - start - group.dim
+    one, zero = SignedPermutation.identity, Matrix.zero
+    return _Placed(
+        tuple(sum_images([one(before), g, one(after)]) for g in group.generators),
+        tuple(direct_sum([zero(before, before), x, zero(after, after)]) for x in group.algebra),
+    )
 
 
-def _list_orbit_starts(group: Group) -> list[int]:
+def _spread_group(group: Group, position: int, sizes: Sequence[int]) -> _Placed:
+    """Let a group act on one position of the tuples of points, in row-major order."""
+    before, after = prod(sizes[:position]), prod(sizes[position + 1 :])
+    one = SignedPermutation.identity
+    left, right = Matrix.identity(before), Matrix.identity(after)
+    return _Placed(
+        tuple(tensor_images([one(before), g, one(after)]) for g in group.generators),
+        tuple(left.kron(x).kron(right) for x in group.algebra),
+    )
+
+
+def _join_rotations(factors: Sequence[Group]) -> tuple[str, tuple[str, ...]]:
+    """Keep the rotations of the one factor that has them; the others turn nothing."""
+    found = [factor for factor in factors if factor.rotations]
+    if len(found) != 1:
+        return "", ()
+    turns = [f.turns or ("",) * len(f.labels) for f in factors]
+    splits = [len(f.generators) for f in factors]
+    pairs = list(zip(turns, splits, strict=True))
+    discrete = [turn for names, split in pairs for turn in names[:split]]
+    return found[0].rotations, (*discrete, *(t for names, split in pairs for t in names[split:]))
+
+
+def _list_orbit_starts(generators: Sequence[SignedPermutation], points: int) -> list[int]:
     """Return the least point of each orbit, signs aside."""
-    least = np.arange(group.dim)
+    least = np.arange(points)
     changed = True
     while changed:
         before = least
-        for g in group.generators:
+        for g in generators:
             joined = np.minimum(least, least[g.perm])
             np.minimum.at(joined, g.perm, least)
             least = joined

@@ -8,7 +8,8 @@ from pathlib import Path as Folder
 from typing import Any, TypeVar
 
 import eqcompile.actions.families  # noqa: F401  (registers the group families)
-from eqcompile.actions.expressions import build_representation, parse_expression
+from eqcompile.actions.expressions import build_representation
+from eqcompile.actions.syntax import parse_expression
 from eqcompile.actions.fibrations import ON_FIBRATIONS, refuse_action
 from eqcompile.actions.group import Environment, Group, Representation
 from eqcompile.actions.relations import check_images

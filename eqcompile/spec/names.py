@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from eqcompile.actions.expressions import RESERVED
+from eqcompile.actions.syntax import RESERVED
 from eqcompile.reading import refuse_value, shorten
 
 MAX_NAME = 64
