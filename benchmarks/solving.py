@@ -25,9 +25,9 @@ RESULTS = Path(__file__).parent / "results"
 PREAMBLE = """
 import sys, time, resource, json
 import numpy as np
-from eqcompile.actions.group import Environment, Representation
+from eqcompile.actions.group import Environment
 import eqcompile.actions.families
-from eqcompile.layers.problem import Channels, LayerProblem
+from eqcompile.layers.problem import Channels, LayerInput, LayerProblem, SignedAction
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.constraints import constrain
 from eqcompile.solve.solver import solve
@@ -39,9 +39,9 @@ def count(group, degree, path="auto", proven=False):
 
 def pose(group, degree):
     g = Environment().build(group)
-    v = Representation("V", g.dim, g.generators)
-    problem = LayerProblem("L", g, v, v, (degree,), Channels())
-    return constrain(expand(problem, (degree,)))
+    v = SignedAction("V", g.dim, g.generators)
+    problem = LayerProblem("L", g, g.labels, (LayerInput("x", v),), v, ((degree,),), Channels())
+    return constrain(expand(problem, ((degree,),)))
 
 start = time.process_time()
 """

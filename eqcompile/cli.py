@@ -80,7 +80,7 @@ def _list_rows(found: dict[str, Any]) -> list[tuple[object, ...]]:
     return [
         (
             layer["name"],
-            int(degree),
+            int(degree) if degree.isdecimal() else degree,
             *(row[k] for k in ("slots", "classes", "ordered_classes", "zeros", "additive")),
             ", ".join(row["proof"]),
         )
@@ -170,7 +170,8 @@ def inspect(
         str | None, typer.Option("--layer", metavar="L", help="Only this layer.")
     ] = None,
     degree: Annotated[
-        int | None, typer.Option("--degree", metavar="D", help="Only this degree.")
+        str | None,
+        typer.Option("--degree", metavar="D", help="Only this degree: 2, or x:1,y:1."),
     ] = None,
     form: Annotated[str, typer.Option("--format", help="text, svg, html, dot or json.")] = "text",
     out: Annotated[

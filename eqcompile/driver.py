@@ -23,7 +23,7 @@ from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
 from eqcompile.layers.polynomial import resolve
-from eqcompile.layers.problem import LayerProblem
+from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.plan.forms import choose, refuse_large
 from eqcompile.plan.proof import prove_kernels, prove_plan
 from eqcompile.solve.certificate import prove
@@ -70,16 +70,22 @@ def solve_spec(
     return tuple(solve_layer(p, blocks=blocks, progress=progress) for p in problems)
 
 
-def solve(source: Source) -> dict[str, dict[int, Tying]]:
+def solve(source: Source) -> dict[str, dict[int | str, Tying]]:
     """Solve a spec into tying classes.
 
     Returns:
-        Per layer name and degree, the classes within one channel.
+        Per layer name and degree, the classes within one channel of each input. A degree is a
+        number, or a key such as ``x:1,y:1`` where the layer has several inputs.
     """
     return {
-        s.problem.name: {degree: s.tying(degree) for degree in s.problem.degrees}
+        s.problem.name: {key_degree(s.problem, d): s.tying(d) for d in s.problem.degrees}
         for s in solve_spec(source)
     }
+
+
+def key_degree(problem: LayerProblem, degree: Degree) -> int | str:
+    """Return what names a degree of a layer: the number itself where there is one input."""
+    return degree[0] if len(degree) == 1 else problem.spell_degree(degree)
 
 
 def compile_layer(problem: LayerProblem, progress: Progress = keep_quiet) -> ProvenLayer:
@@ -101,7 +107,8 @@ def refuse_empty(solution: LayerSolution) -> None:
     if any(b.tying.classes or b.tying.is_affine for b in solution.parameter_blocks()):
         return
     problem = solution.problem
-    degrees = ", ".join(map(str, problem.degrees))
+    separator = ", " if len(problem.inputs) == 1 else "; "
+    degrees = separator.join(problem.spell_degree(degree) for degree in problem.degrees)
     text = f"layer {problem.name} has no equivariant polynomial of degree {degrees}"
     raise Refusal("no-classes", text, "add a degree, or change the input or output action")
 

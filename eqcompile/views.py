@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from eqcompile.draw.formats import FORMATS
 from eqcompile.driver import Progress, Source, compile_layer, keep_quiet, read, solve_spec
 from eqcompile.errors import Refusal
 from eqcompile.layers.polynomial import resolve
-from eqcompile.layers.problem import LayerProblem
+from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
@@ -19,7 +20,11 @@ from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.solve.why import Chain, Slot, explain_tie, explain_zero
 
-SLOT = re.compile(r"\s*w\[\s*(\d+)\s*(?:;\s*(\d+(?:\s*,\s*\d+)*)?\s*)?\]\s*", re.ASCII)
+INDEX = r"(?:[A-Za-z][A-Za-z0-9_]*\s*\.\s*)?\d+"
+SLOT = re.compile(rf"\s*w\[\s*(\d+)\s*(?:;\s*({INDEX}(?:\s*,\s*{INDEX})*)?\s*)?\]\s*", re.ASCII)
+
+WrittenSlot = tuple[int, tuple[tuple[str, int], ...]]
+"""An output, and the input and index of each factor; the input is "" where it is not named."""
 
 
 def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]:
@@ -29,13 +34,14 @@ def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]
         problem = solution.problem
         degrees = {}
         for degree in problem.degrees:
-            progress(f"{problem.name}: proving degree {degree}")
-            degrees[str(degree)] = count_degree(solution, degree)
+            key = problem.spell_degree(degree)
+            progress(f"{problem.name}: proving degree {key}")
+            degrees[key] = count_degree(solution, degree)
         layers.append({"name": problem.name, "degrees": degrees})
     return {"layers": layers}
 
 
-def count_degree(solution: LayerSolution, degree: int) -> dict[str, Any]:
+def count_degree(solution: LayerSolution, degree: Degree) -> dict[str, Any]:
     """Return the proven counts of one degree.
 
     Actions by signed permutations only tie slots two by two or force them to zero, so no slot
@@ -73,7 +79,7 @@ def draw(
     source: Source,
     form: str = "text",
     layer: str | None = None,
-    degree: int | None = None,
+    degree: str | None = None,
     progress: Progress = keep_quiet,
 ) -> str:
     """Draw the tyings of a spec in one format.
@@ -82,16 +88,22 @@ def draw(
         source: The spec.
         form: A name of :data:`eqcompile.draw.formats.FORMATS`.
         layer: Only this layer.
-        degree: Only this degree.
+        degree: Only the degree of this key: ``2``, or ``x:1,y:1``.
         progress: Called before each long step.
     """
     render = FORMATS[form]
     solutions = pick_layers(solve_spec(source, progress=progress), layer)
     if degree is not None:
-        solutions = tuple(s for s in solutions if degree in s.problem.degrees)
+        degree = degree.replace(" ", "")
+        solutions = tuple(s for s in solutions if degree in list_keys(s.problem))
         if not solutions:
             raise Refusal("degree", f"no layer has degree {degree}", "ask for a degree of the spec")
     return render(solutions, degree)
+
+
+def list_keys(problem: LayerProblem) -> list[str]:
+    """List the keys of the degrees of a layer."""
+    return [problem.spell_degree(degree) for degree in problem.degrees]
 
 
 def explain(source: Source, progress: Progress = keep_quiet) -> str:
@@ -113,18 +125,21 @@ def explain_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> s
     return explain_layer(layer.solution, layer.choice, layer)
 
 
-def read_slot(text: str) -> tuple[int, tuple[int, ...]]:
-    """Read ``w[k; i, j]`` as an output and a monomial.
+def read_slot(text: str) -> WrittenSlot:
+    """Read ``w[k; i, j]`` or ``w[k; x.i, y.j]`` as an output and a monomial.
 
     Raises:
         Refusal: The text is no slot.
     """
     found = SLOT.fullmatch(text)
     if not found or len(text) > 200:
-        help = "write w[output; index, ...], such as 'w[0; 1, 2]' or 'w[3]'"
+        help = "write w[output; index, ...], such as 'w[0; 1, 2]', 'w[0; x.1, y.2]' or 'w[3]'"
         raise Refusal("slot", f"{text[:60]!r} is no slot", help)
-    indices = tuple(int(i) for i in found[2].split(",")) if found[2] else ()
-    return int(found[1]), indices
+    factors = []
+    for word in found[2].split(",") if found[2] else ():
+        name, _, index = word.rpartition(".")
+        factors.append((name.strip(), int(index)))
+    return int(found[1]), tuple(factors)
 
 
 def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) -> str:
@@ -133,27 +148,47 @@ def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) 
     Raises:
         Refusal: A slot is malformed, outside the layer, or of another degree.
     """
-    (k, a), (k2, a2) = (read_slot(text) for text in slots)
-    if len(a) != len(a2):
+    first, last = (read_slot(text) for text in slots)
+    if count_names(first) != count_names(last):
         raise Refusal("slot", "the two slots have different degrees", "compare slots of one degree")
-    solutions = pick_layers(solve_spec(source), layer)
-    for solution in solutions:
-        if len(a) in solution.problem.degrees:
-            tying = solution.tying(len(a))
-            return spell_why(tying, find_slot(tying.ansatz, k, a), find_slot(tying.ansatz, k2, a2))
-    raise Refusal(
-        "degree", f"no layer has degree {len(a)}", "ask for slots of a degree of the spec"
-    )
+    for solution in pick_layers(solve_spec(source), layer):
+        degree = read_degree(solution.problem, first)
+        if degree in solution.problem.degrees:
+            tying = solution.tying(degree)
+            ends = (find_slot(solution.problem, tying.ansatz, slot) for slot in (first, last))
+            return spell_why(tying, *ends)
+    named = ", ".join(f"{d} in {name}" if name else str(d) for name, d in count_names(first))
+    raise Refusal("degree", f"no layer has degree {named}", "ask for slots of a degree of the spec")
 
 
-def find_slot(ansatz: Ansatz, output: int, indices: tuple[int, ...]) -> Slot:
-    """Return a slot by output and monomial rank.
+def count_names(slot: WrittenSlot) -> list[tuple[str, int]]:
+    """Count the factors of a written slot by input."""
+    counts = Counter(name for name, _ in slot[1])
+    return sorted(counts.items()) or [("", 0)]
+
+
+def read_degree(problem: LayerProblem, slot: WrittenSlot) -> Degree | None:
+    """Return the degree of a written slot in each input; None where it names none of the layer."""
+    names = [given.name for given in problem.inputs]
+    written = [name for name, _ in slot[1]]
+    if len(names) == 1:
+        written = [name or names[0] for name in written]
+    if not set(written) <= set(names):
+        return None
+    return tuple(written.count(name) for name in names)
+
+
+def find_slot(problem: LayerProblem, ansatz: Ansatz, slot: WrittenSlot) -> Slot:
+    """Return a slot within one channel by output and monomial rank.
 
     Raises:
         Refusal: It is outside the layer.
     """
+    output, factors = slot
+    names = [given.name for given in problem.inputs]
+    parts = [[i for name, i in factors if name in (own, "")] for own in names]
     try:
-        rank = ansatz.space.rank([indices] if ansatz.shape else [])
+        rank = ansatz.space.rank([part for part in parts if part])
     except ValueError as error:
         raise Refusal("slot", str(error), "indices count from 0") from None
     if output >= ansatz.output.dim:

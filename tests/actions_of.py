@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eqcompile.actions.group import Group, Representation, name_generators
+from eqcompile.actions.group import Group, name_generators
 from eqcompile.exact.signed import SignedPermutation
-from eqcompile.layers.problem import Channels, LayerProblem, Mixing
+from eqcompile.layers.problem import (
+    Channels,
+    Degree,
+    LayerInput,
+    LayerProblem,
+    Mixing,
+    SignedAction,
+)
 
 CASES = Path(__file__).parent / "data" / "cases.json.gz"
 
@@ -76,14 +83,45 @@ def make_problem(
     name: str = "Layer",
     form: str = "auto",
 ) -> LayerProblem:
-    group = Group("G", tuple(inputs), name_generators(inputs))
+    given = {"x": (inputs, channels[0])}
+    return make_problem_of_several(
+        given,
+        outputs,
+        [(d,) for d in degrees],
+        channels=channels[1],
+        mixing=mixing,
+        rank=rank,
+        name=name,
+        form=form,
+    )
+
+
+def make_problem_of_several(
+    inputs: Mapping[str, tuple[Generators, int]],
+    outputs: Generators,
+    degrees: Sequence[Degree],
+    *,
+    channels: int = 1,
+    mixing: Mixing = "full",
+    rank: int | None = None,
+    name: str = "Layer",
+    form: str = "auto",
+) -> LayerProblem:
+    """Pose a layer with inputs by name, each with its generators and channels."""
+    (first, _), *_ = inputs.values()
+    group = Group("G", tuple(first), name_generators(first))
+    texts = ("V", "W", "S")
     return LayerProblem(
         name,
         group,
-        Representation("V", inputs[0].n, tuple(inputs)),
-        Representation("U", outputs[0].n, tuple(outputs)),
+        group.labels,
+        tuple(
+            LayerInput(word, SignedAction(text, images[0].n, tuple(images)), count)
+            for text, (word, (images, count)) in zip(texts, inputs.items(), strict=False)
+        ),
+        SignedAction("U", outputs[0].n, tuple(outputs)),
         tuple(degrees),
-        Channels(channels[0], channels[1], mixing, rank),
+        Channels(channels, mixing, rank),
         form,
     )
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from math import comb, prod
 
 from eqcompile.draw.sections import write_paragraph, write_table
-from eqcompile.exact.monomials import count_channel_tuples
-from eqcompile.layers.problem import Channels, LayerProblem, Shape
-from eqcompile.solve.layer import LayerSolution
+from eqcompile.exact.monomials import count_product_tuples
+from eqcompile.layers.problem import LayerProblem, Shape, flatten_shape
+from eqcompile.solve.layer import Block, LayerSolution
 
 MANY_CHANNELS = 64
 
@@ -40,50 +40,60 @@ def list_parameters(solution: LayerSolution) -> tuple[Parameter, ...]:
     channels = problem.channels
     for block in solution.parameter_blocks():
         name = problem.name_weight(block.degree, block.shape)
-        shape, meaning = _shape_weight(channels, block.degree, block.shape, block.tying.classes)
+        shape, meaning = _shape_weight(problem, block)
         found.append(Parameter(name, shape, meaning))
-        if channels.mixing == "factored" and block.degree:
+        if channels.mixing == "factored" and block.total:
             rank = channels.rank or 1
-            found += [
-                Parameter(f"factor_{block.degree}_{j + 1}", (rank, channels.inputs), "mixture")
-                for j in range(block.degree)
-            ]
-            found.append(
-                Parameter(f"mix_{block.degree}", (channels.outputs, rank), "to the outputs")
-            )
+            sources = problem.list_factors(block.shape)
+            pairs = zip(problem.name_maps(block.degree), sources, strict=True)
+            found += [Parameter(m, (rank, given.channels), "mixture") for m, given in pairs]
+            mix = problem.name_mix(block.degree)
+            found.append(Parameter(mix, (channels.outputs, rank), "to the outputs"))
     return tuple(found)
 
 
-def _shape_weight(
-    channels: Channels, degree: int, shape: Shape, classes: int
-) -> tuple[tuple[int, ...], str]:
-    if degree == 0:
+def _shape_weight(problem: LayerProblem, block: Block) -> tuple[tuple[int, ...], str]:
+    channels, classes = problem.channels, block.tying.classes
+    if not block.total:
         return (channels.outputs, classes), "constant"
     match channels.mixing:
         case "depthwise":
-            return (channels.inputs, classes), "per channel"
+            return (channels.outputs, classes), "per channel"
         case "factored":
             return (channels.rank or 1, classes), "ordered classes per product"
-        case "channelwise":
-            return (channels.outputs, channels.inputs, classes), "one channel"
-        case "full":
-            tuples = count_channel_tuples(shape, channels.inputs)
-            return (channels.outputs, tuples, classes), _spell_tuples(shape)
+        case "full" | "channelwise":
+            widths = [given.channels for given in problem.inputs]
+            tuples = count_product_tuples(block.shape, widths)
+            return (channels.outputs, tuples, classes), _spell_tuples(problem, block.shape)
 
 
-def _spell_tuples(shape: Shape) -> str:
-    """Say which channels a block multiplies: ``c c c'``."""
-    if len(shape) == 1:
-        return "one channel" if shape[0] == 1 else "products within one channel"
-    letters = " ".join("c" + "'" * position for position, d in enumerate(shape) for _ in range(d))
-    return f"products over different channels {letters}"
+def _spell_tuples(problem: LayerProblem, shape: Shape) -> str:
+    """Say which channels a block multiplies: ``c c c'``, or ``x_c x_c' y_c``."""
+    several, parts = len(problem.inputs) > 1, flatten_shape(shape)
+    if len(parts) == 1:
+        (given,) = problem.list_factors(shape)
+        one = f"one channel of {given.name}" if several else "one channel"
+        return (
+            one if parts[0] == 1 or problem.channels.mixing != "full" else f"products within {one}"
+        )
+    letters = [
+        (f"{given.name}_c" if several else "c") + "'" * position
+        for given, own in zip(problem.inputs, shape, strict=True)
+        for position, d in enumerate(own)
+        for _ in range(d)
+    ]
+    over = "" if several else "over different channels "
+    return f"products {over}{' '.join(letters)}"
 
 
 def count_unconstrained(problem: LayerProblem) -> int:
     """Count the coefficients of a general polynomial layer over the same channels."""
-    channels, n = problem.channels, problem.input.dim
-    outputs = channels.outputs * problem.output.dim
-    return sum(outputs * comb(channels.inputs * n + d - 1, d) for d in problem.degrees)
+    widths = [given.channels * given.action.dim for given in problem.inputs]
+    outputs = problem.channels.outputs * problem.output.dim
+    return outputs * sum(
+        prod(comb(n + d - 1, d) for n, d in zip(widths, degree, strict=True))
+        for degree in problem.degrees
+    )
 
 
 def explain_channels(solution: LayerSolution) -> list[str]:
@@ -92,7 +102,7 @@ def explain_channels(solution: LayerSolution) -> list[str]:
     channels = problem.channels
     rank = f", rank {channels.rank}" if channels.mixing == "factored" else ""
     lines = write_paragraph(
-        f"{channels.inputs} in, {channels.outputs} out, mixing {channels.mixing}{rank}: "
+        f"{_spell_widths(problem)} in, {channels.outputs} out, mixing {channels.mixing}{rank}: "
         f"{MEANINGS[channels.mixing]}."
     )
     if all(solution.find(d, s) for d in problem.degrees for s in problem.block_shapes(d)):
@@ -105,9 +115,16 @@ def explain_channels(solution: LayerSolution) -> list[str]:
             f"{total} numbers in all; a polynomial layer without symmetry over the same channels "
             f"has {count_unconstrained(problem)}."
         )
-    if channels.mixing == "full" and channels.inputs > MANY_CHANNELS and max(problem.degrees) > 1:
+    highest, widest = max(map(sum, problem.degrees)), max(i.channels for i in problem.inputs)
+    if channels.mixing == "full" and widest > MANY_CHANNELS and highest > 1:
         lines += write_paragraph(
-            f"Full mixing grows like C_in^{max(problem.degrees)}; above {MANY_CHANNELS} channels "
+            f"Full mixing grows like C_in^{highest}; above {MANY_CHANNELS} channels "
             "consider mixing: factored with a rank, which multiplies mixtures of the channels."
         )
     return lines
+
+
+def _spell_widths(problem: LayerProblem) -> str:
+    if len(problem.inputs) == 1:
+        return str(problem.inputs[0].channels)
+    return ", ".join(f"{given.channels} of {given.name}" for given in problem.inputs)

@@ -16,7 +16,8 @@ JSON_SLOTS = 50_000
 def describe_tying(tying: Tying) -> dict[str, Any]:
     """Return the facts of a tying as JSON-ready values.
 
-    Keys: ``degree``, ``shape``, ``outputs``, ``inputs``, ``generators``, ``slots``,
+    Keys: ``degree``, ``shape``, ``names`` (of the factors, where there are several), ``outputs``,
+    ``inputs``, ``generators``, ``slots``, ``class_count``,
     ``classes`` (name, size, representative slot, formula and for which outputs it holds),
     ``zeros`` (count), ``notes`` (what is left out), ``monomials`` (indices per column) and
     ``blocks`` (per output shown: class number or -1, and sign, of each monomial).
@@ -26,6 +27,7 @@ def describe_tying(tying: Tying) -> dict[str, Any]:
     return {
         "degree": ansatz.degree,
         "shape": list(ansatz.shape),
+        **({"names": list(ansatz.names)} if any(ansatz.names) else {}),
         "outputs": ansatz.output.dim,
         "inputs": [r.dim for r in ansatz.inputs],
         "generators": list(ansatz.causes),

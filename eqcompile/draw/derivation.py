@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -23,6 +24,7 @@ from eqcompile.draw.sections import (
 from eqcompile.draw.spelling import spell_count
 from eqcompile.draw.words import OrbitWords, describe_classes, join_classes
 from eqcompile.exact.signed import spell_cycles
+from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.plan.forms import Choice
 from eqcompile.solve.constraints import Equality, SlotMove, constrain
 from eqcompile.solve.layer import LayerSolution
@@ -44,7 +46,8 @@ def explain_layer(
         proof: What was proven, if it was.
     """
     problem = solution.problem
-    title = f"{problem.name}: {problem.group.name}, {problem.input.text} -> {problem.output.text}"
+    acts = f"{problem.spell_inputs()} -> {problem.output.text}"
+    title = f"{problem.name}: {problem.group.name}, {acts}"
     return write_sections(cut_text(title, WIDTH), derive_sections(solution, choice, proof))
 
 
@@ -75,46 +78,68 @@ def explain_polynomial(solution: LayerSolution) -> list[str]:
     problem = solution.problem
     # A term stays on one line while it fits.
     terms = " + ".join(
-        glue(t) if len(t) < WIDTH - 10 else t for t in map(_spell_degree, problem.degrees)
+        glue(t) if len(t) < WIDTH - 10 else t
+        for t in (_spell_degree(problem, degree) for degree in problem.degrees)
     )
     lines = write_paragraph(
-        f"Input x in R^{problem.input.dim} (as {problem.input.text}), output y in "
+        f"{_spell_spaces(problem)}, output {'y' if len(problem.inputs) == 1 else 'f'} in "
         f"R^{problem.output.dim} (as {problem.output.text}). The most general polynomial of "
         f"{'degree' if len(problem.degrees) == 1 else 'degrees'} "
-        f"{', '.join(map(str, problem.degrees))} has one unknown coefficient, a slot, per output k "
-        "and monomial:"
+        f"{', '.join(glue(problem.spell_degree(d)) for d in problem.degrees)} has one unknown "
+        "coefficient, a slot, per output k and monomial:"
     )
-    lines += ["", *write_paragraph(f"y_k = {terms}", "  ", "    "), ""]
-    rows = []
-    for d in problem.degrees:
-        size, slots = solution.tying(d).ansatz.space.size, solution.tying(d).ansatz.slots
-        binomial = f"C({problem.input.dim + d - 1}, {d})" if d else ""
-        rows.append((str(d), f"{binomial} = {size}" if d else "1", str(slots)))
+    left = "y_k" if len(problem.inputs) == 1 else "f_k"
+    lines += ["", *write_paragraph(f"{left} = {terms}", "  ", "    "), ""]
+    rows = [_count_monomials(solution, degree) for degree in problem.degrees]
     head = ("degree", "monomials", f"slots (x {problem.output.dim})")
     lines += write_table(head, rows)
-    if max(problem.degrees) > 1:
+    if max(max(degree) for degree in problem.degrees) > 1:
         lines += ["", *write_paragraph("Inputs commute, so x_i x_j = x_j x_i is counted once.")]
     return lines
 
 
-def _spell_degree(degree: int) -> str:
+def _spell_spaces(problem: LayerProblem) -> str:
+    """Write the inputs with their spaces: ``Input x in R^3 (as V)``."""
+    named = problem.inputs if len(problem.inputs) > 1 else (replace(problem.inputs[0], name="x"),)
+    spelled = [f"{i.name} in R^{i.action.dim} (as {i.action.text})" for i in named]
+    return f"Input{'s' if len(named) > 1 else ''} {', '.join(spelled)}"
+
+
+def _count_monomials(solution: LayerSolution, degree: Degree) -> tuple[str, str, str]:
+    """Count the monomials and slots of a degree: ``C(4, 2) = 6``."""
+    problem, ansatz = solution.problem, solution.tying(degree).ansatz
+    pairs = zip(problem.inputs, degree, strict=True)
+    binomials = [f"C({given.action.dim + d - 1}, {d})" for given, d in pairs if d]
+    count = f"{' '.join(binomials)} = {ansatz.space.size}" if binomials else "1"
+    return problem.spell_degree(degree), count, str(ansatz.slots)
+
+
+def _spell_degree(problem: LayerProblem, degree: Degree) -> str:
     """Write the terms of one degree: ``sum_{i<=j} w[k; i, j] x_i x_j``."""
-    if degree == 0:
+    if not sum(degree):
         return "w[k]"
-    letters = TERM_INDICES[:degree] if degree <= len(TERM_INDICES) else ""
-    if not letters:
-        return f"(terms of degree {degree})"
-    under = "<=".join(letters)
-    sub = f"sum_{under}" if degree == 1 else f"sum_{{{under}}}"
-    return f"{sub} w[k; {', '.join(letters)}] {' '.join(f'x_{i}' for i in letters)}"
+    if sum(degree) > len(TERM_INDICES):
+        return f"(terms of degree {problem.spell_degree(degree)})"
+    free, unders, slots, factors = TERM_INDICES, list[str](), list[str](), list[str]()
+    several = len(problem.inputs) > 1
+    for given, d in zip(problem.inputs, degree, strict=True):
+        letters, free = free[:d], free[d:]
+        name = given.name if several else "x"
+        unders += ["<=".join(letters)] if d else []
+        slots += [f"{name}.{i}" if several else i for i in letters]
+        factors += [f"{name}_{i}" for i in letters]
+    under = ", ".join(unders)
+    sub = f"sum_{under}" if sum(degree) == 1 else f"sum_{{{under}}}"
+    return f"{sub} w[k; {', '.join(slots)}] {' '.join(factors)}"
 
 
 def explain_action(solution: LayerSolution) -> list[str]:
     """Write each generator on inputs and outputs in cycle notation."""
     problem = solution.problem
-    signed = not all(g.is_unsigned for r in (problem.input, problem.output) for g in r.images)
+    actions = [*(given.action for given in problem.inputs), problem.output]
+    signed = not all(g.is_unsigned for action in actions for g in action.images)
     lines = write_paragraph(
-        f"{problem.group.name} is given by {spell_count(len(problem.group.labels), 'generator')}. "
+        f"{problem.group.name} is given by {spell_count(len(problem.labels), 'generator')}. "
         "A cycle (0 1 2) sends e_0 to e_1, e_1 to e_2 and e_2 to e_0, so "
         + glue("(g x)_{g i} = x_i")
         + ("; -1 in a cycle means that e_1 arrives negated." if signed else ".")
@@ -122,12 +147,13 @@ def explain_action(solution: LayerSolution) -> list[str]:
     rows = [
         (
             cut_text(label, 24),
-            cut_text(spell_cycles(problem.input.images[i]), 33),
-            cut_text(spell_cycles(problem.output.images[i]), 33),
+            *(cut_text(spell_cycles(action.images[i]), 66 // len(actions)) for action in actions),
         )
-        for i, label in enumerate(problem.group.labels)
+        for i, label in enumerate(problem.labels)
     ]
-    return [*lines, "", *write_table(("generator", "inputs", "outputs"), rows, left=3)]
+    named = [given.name for given in problem.inputs] if len(problem.inputs) > 1 else ["inputs"]
+    head = ("generator", *named, "outputs")
+    return [*lines, "", *write_table(head, rows, left=len(head))]
 
 
 def explain_constraints(solution: LayerSolution) -> list[str]:
@@ -148,7 +174,7 @@ def explain_constraints(solution: LayerSolution) -> list[str]:
     lines += ["", f"  {rule}", ""]
     lines += write_paragraph(f"{where}and it is enough to ask it of the generators:")
     for degree in problem.degrees:
-        lines += ["", f"degree {degree}"]
+        lines += ["", f"degree {problem.spell_degree(degree)}"]
         for move in constraints[degree].moves:
             lines += _spell_move(solution.tying(degree), move)
     return lines
@@ -210,12 +236,13 @@ def explain_solution(solution: LayerSolution) -> list[str]:
         ]
         lines += [
             "",
-            f"degree {degree}: {spell_count(tying.ansatz.slots, 'slot')}, {', '.join(counts)}",
+            f"degree {solution.problem.spell_degree(degree)}: "
+            f"{spell_count(tying.ansatz.slots, 'slot')}, {', '.join(counts)}",
         ]
         if not tying.classes:
             lines.append("  nothing of this degree is equivariant")
             continue
-        if degree == 1:
+        if sum(degree) == 1:
             lines += ["", *explain_matrix(tying)]
         lines += _spell_classes(tying)
     return lines

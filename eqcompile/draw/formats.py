@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from eqcompile.draw.data import describe_tying
@@ -16,43 +17,52 @@ from eqcompile.registry import Registry
 from eqcompile.solve.layer import LayerSolution
 from eqcompile.solve.tying import Tying
 
-Format = Callable[[Sequence[LayerSolution], int | None], str]
+Format = Callable[[Sequence[LayerSolution], str | None], str]
 
 FORMATS: Registry[Format] = Registry("format")
 
 
 def list_drawings(
-    solutions: Sequence[LayerSolution], degree: int | None
-) -> list[tuple[LayerSolution, Tying]]:
-    """List the tyings to draw: every layer and degree, or one degree of the layers that have it."""
+    solutions: Sequence[LayerSolution], degree: str | None
+) -> list[tuple[LayerSolution, str, Tying]]:
+    """List what to draw: every layer and degree, or one degree of the layers that have it.
+
+    Args:
+        solutions: The layers.
+        degree: The key of a degree, ``2`` or ``x:1,y:1``; None for all.
+
+    Returns:
+        The layer, the key of the degree, and the classes within one channel.
+    """
     return [
-        (solution, solution.tying(d))
+        (solution, key, solution.tying(d))
         for solution in solutions
         for d in solution.problem.degrees
-        if degree is None or d == degree
+        if (key := solution.problem.spell_degree(d)) == degree or degree is None
     ]
 
 
 def name_drawing(solution: LayerSolution) -> str:
     """Name a layer and what acts: ``Quad: S_3, V -> V``."""
     problem = solution.problem
-    return f"{problem.name}: {problem.group.name}, {problem.input.text} -> {problem.output.text}"
+    acts = f"{problem.spell_inputs()} -> {problem.output.text}"
+    return f"{problem.name}: {problem.group.name}, {acts}"
 
 
 @FORMATS.register("text")
-def format_text(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_text(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Draw with letters."""
     return "\n".join(
-        f"{name_drawing(s)}, {draw_text(tying)}" for s, tying in list_drawings(solutions, degree)
+        f"{name_drawing(s)}, {draw_text(tying)}" for s, _, tying in list_drawings(solutions, degree)
     )
 
 
 @FORMATS.register("svg")
-def format_svg(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_svg(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Draw as one SVG document, several tyings below each other."""
     drawn = [
         draw_svg(tying, key=f"t{i}", title=name_drawing(s))
-        for i, (s, tying) in enumerate(list_drawings(solutions, degree))
+        for i, (s, _, tying) in enumerate(list_drawings(solutions, degree))
     ]
     if len(drawn) == 1:
         return drawn[0]
@@ -70,38 +80,37 @@ def format_svg(solutions: Sequence[LayerSolution], degree: int | None) -> str:
 
 
 @FORMATS.register("html")
-def format_html(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_html(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Draw as one HTML page."""
     drawings = [
-        (f"{name_drawing(s)}, degree {tying.ansatz.degree}", tying)
-        for s, tying in list_drawings(solutions, degree)
+        (f"{name_drawing(s)}, degree {key}", tying)
+        for s, key, tying in list_drawings(solutions, degree)
     ]
     return render_drawing("Tying diagrams", drawings)
 
 
 @FORMATS.register("dot")
-def format_dot(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_dot(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Draw the constraint graphs, one graph per tying."""
     return "\n".join(
-        draw_dot(tying, name=f"{s.problem.name} degree {tying.ansatz.degree}")
-        for s, tying in list_drawings(solutions, degree)
+        draw_dot(tying, name=f"{s.problem.name} degree {key}")
+        for s, key, tying in list_drawings(solutions, degree)
     )
 
 
 @FORMATS.register("json")
-def format_json(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_json(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Write the facts of all tyings."""
     layers = []
     for solution in solutions:
         problem = solution.problem
-        facts = {
+        facts: dict[str, Any] = {
             "name": problem.name,
             "group": problem.group.name,
-            "input": problem.input.text,
+            "input": problem.key_by_input([given.action.text for given in problem.inputs]),
             "output": problem.output.text,
             "degrees": {
-                str(tying.ansatz.degree): describe_tying(tying)
-                for _, tying in list_drawings([solution], degree)
+                key: describe_tying(tying) for _, key, tying in list_drawings([solution], degree)
             },
         }
         layers.append(facts)
@@ -109,12 +118,12 @@ def format_json(solutions: Sequence[LayerSolution], degree: int | None) -> str:
 
 
 @FORMATS.register("png")
-def format_png(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_png(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Refuse pixels for now."""
     raise not_yet_served("the format png", "use the format svg, which every browser converts")
 
 
 @FORMATS.register("latex")
-def format_latex(solutions: Sequence[LayerSolution], degree: int | None) -> str:
+def format_latex(solutions: Sequence[LayerSolution], degree: str | None) -> str:
     """Refuse LaTeX for now."""
     raise not_yet_served("the format latex", "use the format svg or text")

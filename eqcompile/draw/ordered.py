@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations
+from math import prod
 
 from eqcompile.draw.sections import glue, write_paragraph, write_table
+from eqcompile.layers.problem import Degree
 from eqcompile.solve.constraints import SlotMove, constrain
 from eqcompile.solve.layer import LayerSolution
 from eqcompile.solve.tying import Tying
@@ -30,7 +32,7 @@ def explain_ordered(solution: LayerSolution) -> list[str]:
 
     Source: the relation ``W^h_hk + W^h_kh = W^k_hk + W^k_kh`` of quadratic symmetric layers.
     """
-    degrees = [d for d in solution.problem.degrees if d >= 2]
+    degrees = [d for d in solution.problem.degrees if max(d) >= 2]
     if not degrees:
         return []
     rows = [_count_row(solution, d) for d in degrees]
@@ -54,18 +56,23 @@ def explain_ordered(solution: LayerSolution) -> list[str]:
     return lines
 
 
-def _count_row(solution: LayerSolution, degree: int) -> tuple[str, ...]:
-    tying = solution.tying(degree)
+def _count_row(solution: LayerSolution, degree: Degree) -> tuple[str, ...]:
+    problem, tying = solution.problem, solution.tying(degree)
     slots = tying.ansatz.slots
-    weights = solution.problem.output.dim * solution.problem.input.dim**degree
+    pairs = zip(problem.inputs, degree, strict=True)
+    weights = problem.output.dim * prod(given.action.dim**d for given, d in pairs)
     ordered = solution.ordered_classes(degree)
-    counts = (degree, weights, tying.classes, weights - slots, slots - tying.classes)
-    return (*map(str, counts), "not counted" if ordered is None else str(ordered))
+    counts = (weights, tying.classes, weights - slots, slots - tying.classes)
+    spelled = "not counted" if ordered is None else str(ordered)
+    return (problem.spell_degree(degree), *map(str, counts), spelled)
 
 
 def show_relation(tying: Tying) -> list[str]:
-    """Show one additive relation of this layer, and the difference that stays free."""
-    found = find_relation(tying)
+    """Show one additive relation of this layer, and the difference that stays free.
+
+    Only of monomials in one factor: the indices of several inputs are never exchanged.
+    """
+    found = find_relation(tying) if len(tying.ansatz.shape) == 1 else None
     if found is None:
         return []
     cause, (k, a), (h, b), sign = found

@@ -10,6 +10,7 @@ import numpy as np
 from eqcompile.draw.spelling import spell_count, spell_members
 from eqcompile.draw.words import ClassWords, describe_classes
 from eqcompile.exact.signed import IntArray
+from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.tying import Tying
 
 Layout = Literal["column", "matrix", "triangle", "square", "list"]
@@ -60,7 +61,7 @@ class Picture:
     def title(self) -> str:
         """Name the degree and count what there is."""
         ansatz = self.tying.ansatz
-        several = f" in channels of degrees {ansatz.shape}" if len(ansatz.shape) > 1 else ""
+        several = _spell_factors(ansatz)
         counts = [
             spell_count(ansatz.slots, "slot"),
             spell_count(self.tying.classes, "class"),
@@ -100,11 +101,30 @@ def lay_out(tying: Tying, cells: int, columns: int | None = None) -> Picture:
         notes.append(f"the first {len(words)} of {tying.classes} classes are listed")
     if any(w.reading == "cycle" for w in words):
         notes.append(f"indices such as k+1 are taken modulo {tying.ansatz.output.dim}")
-    if len(tying.ansatz.shape) > 1:
-        named = ", ".join(f"x{f}" for f in range(len(tying.ansatz.shape)))
-        notes.append(f"{named} are different channels of the input")
+    notes += _note_channels(tying.ansatz)
     shown = tying.ansatz.space.columns() if blocks else np.zeros((0, 0), dtype=np.int64)
     return Picture(tying, layout, blocks, words, tuple(notes), shown)
+
+
+def _spell_factors(ansatz: Ansatz) -> str:
+    """Say what the degree is made of, where there are several factors or inputs."""
+    if len(set(ansatz.sources)) == 1 and len(ansatz.shape) > 1:
+        return f" in channels of degrees {ansatz.shape}"
+    named = zip(ansatz.names, ansatz.shape, strict=True)
+    listed = ", ".join(f"{name}: {degree}" for name, degree in named if name)
+    return f" ({listed})" if listed else ""
+
+
+def _note_channels(ansatz: Ansatz) -> list[str]:
+    """Say which factors are channels of one input."""
+    notes = []
+    for source in dict.fromkeys(ansatz.sources):
+        pairs = zip(ansatz.sources, ansatz.names, strict=True)
+        named = [name for number, name in pairs if number == source]
+        if len(named) > 1:
+            one = "the input" if len(named) == len(ansatz.names) else "one input"
+            notes.append(f"{', '.join(named)} are different channels of {one}")
+    return notes
 
 
 def choose_layout(tying: Tying) -> Layout:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from eqcompile.draw.sections import glue, write_paragraph, write_table
+from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.cost import CPU, NOMINAL_BATCH
 from eqcompile.plan.forms import Choice, FormCost
 from eqcompile.plan.lowering import FORMS
 from eqcompile.plan.proof import KernelProof, PlanProof
 from eqcompile.solve.certificate import BlockProof
-from eqcompile.solve.layer import LayerSolution
+from eqcompile.solve.layer import Block, LayerSolution
 
 
 class Proof(Protocol):
@@ -106,7 +107,7 @@ def explain_proof(solution: LayerSolution, proof: Proof) -> list[str]:
     """Say what was proven and how."""
     rows = []
     for block, found in zip(solution.blocks, proof.proofs, strict=True):
-        shape = ",".join(map(str, block.shape)) or "0"
+        shape = _spell_shape(solution.problem, block)
         order = "" if found.group_order is None else str(found.group_order)
         how = ", ".join(found.proof) + (", one output per orbit" if found.streamed else "")
         counts = (str(found.slots), str(found.classes), str(found.zeros), order)
@@ -123,6 +124,15 @@ def explain_proof(solution: LayerSolution, proof: Proof) -> list[str]:
     if proof.kernels:
         lines += ["", *write_paragraph(_spell_kernel_proof(proof.kernels))]
     return lines
+
+
+def _spell_shape(problem: LayerProblem, block: Block) -> str:
+    """Write the degree of each factor, with their names where there are several inputs."""
+    degrees = [str(part) for part in block.parts]
+    if len(problem.inputs) > 1:
+        pairs = zip(block.tying.ansatz.names, degrees, strict=True)
+        degrees = [f"{name}:{degree}" for name, degree in pairs]
+    return ",".join(degrees) or "0"
 
 
 def _spell_plan_proof(proof: PlanProof) -> str:

@@ -10,7 +10,7 @@ from eqcompile.draw.derivation import derive_sections
 from eqcompile.draw.page import Page, PageBlock, PageSection, make_table, render_page
 from eqcompile.draw.program import Proof
 from eqcompile.draw.svg import draw_svg
-from eqcompile.layers.problem import LayerProblem
+from eqcompile.layers.problem import Degree, LayerProblem, keep_degree
 from eqcompile.plan.forms import Choice
 from eqcompile.solve.layer import LayerSolution
 from eqcompile.solve.tying import Tying
@@ -95,7 +95,7 @@ def _summarise_layer(layer: ReportedLayer) -> list[tuple[str, ...]]:
             (
                 solution.problem.name,
                 solution.problem.group.name,
-                str(degree),
+                solution.problem.spell_degree(degree),
                 f"{tying.ansatz.slots:,}",
                 f"{tying.classes:,}",
                 "" if ordered is None else f"{ordered:,}",
@@ -106,16 +106,17 @@ def _summarise_layer(layer: ReportedLayer) -> list[tuple[str, ...]]:
     return rows
 
 
-def _spell_proof(layer: ReportedLayer, degree: int) -> str:
+def _spell_proof(layer: ReportedLayer, degree: Degree) -> str:
     if layer.proof is None:
         return ""
-    place = layer.solution.blocks.index(layer.solution.block(degree, (degree,) if degree else ()))
+    place = layer.solution.blocks.index(layer.solution.block(degree, keep_degree(degree)))
     return ", ".join(layer.proof.proofs[place].proof)
 
 
 def _report_layer(number: int, layer: ReportedLayer) -> PageSection:
     solution, problem = layer.solution, layer.solution.problem
-    figures = [draw_figure(solution.tying(d), f"l{number}d{d}") for d in problem.degrees]
+    keys = {d: f"l{number}d{'_'.join(map(str, d))}" for d in problem.degrees}
+    figures = [draw_figure(solution.tying(d), key) for d, key in keys.items()]
     blocks: list[PageBlock] = []
     for section in derive_sections(solution, layer.choice, layer.proof):
         kind: Literal["fold", "text"] = "fold" if section.title == FOLDED else "text"
@@ -127,5 +128,5 @@ def _report_layer(number: int, layer: ReportedLayer) -> PageSection:
 
 def name_layer(problem: LayerProblem) -> str:
     """Name a layer and what acts: ``Quad: S_3, V -> V``."""
-    arrow = f"{problem.input.text} \N{RIGHTWARDS ARROW} {problem.output.text}"
+    arrow = f"{problem.spell_inputs()} \N{RIGHTWARDS ARROW} {problem.output.text}"
     return f"{problem.name}: {problem.group.name}, {arrow}"

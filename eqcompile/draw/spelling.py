@@ -33,27 +33,27 @@ class Names:
     """How variables are spelled.
 
     Attributes:
-        inputs: Number of inputs per factor.
-        factors: Number of factors; with several, ``x0_3`` is input 3 of the first.
+        inputs: Stride of the numbering of variables, the largest of ``dims``.
+        dims: Number of inputs of each factor.
+        letters: Name of each factor; ``x0_3`` is input 3 of ``x0``.
+        is_lone: Whether there is but one factor, of a layer with one input, which needs no name.
         spelled: Spelling of each input's index: ``3``, ``k`` or ``{k+1}``.
         output: The input that ``the others`` leaves out, None where no output is spoken of.
         own_orbit: The orbit of that input.
     """
 
     inputs: int
-    factors: int
+    dims: tuple[int, ...]
+    letters: tuple[str, ...]
+    is_lone: bool
     spelled: tuple[str, ...]
     output: int | None = None
     own_orbit: tuple[int, ...] = ()
 
-    def letter(self, factor: int) -> str:
-        """Name the variables of one factor."""
-        return "x" if self.factors == 1 else f"x{factor}"
-
     def variable(self, variable: int) -> str:
         """Spell one variable."""
         factor, i = divmod(variable, self.inputs)
-        return f"{self.letter(factor)}_{self.spelled[i]}"
+        return f"{self.letters[factor]}_{self.spelled[i]}"
 
 
 def spell_members(members: Sequence[int]) -> str:
@@ -148,12 +148,18 @@ def _enclose(expression: Expression, names: Names) -> str:
     return text if atomic or " " not in text else f"({text})"
 
 
-def _spell_set(members: tuple[int, ...], names: Names) -> tuple[str, str]:
-    """Name a set of inputs: ``the others`` or ``all`` where it is, and how to say j is in it."""
-    if len(members) == names.inputs:
+def _spell_set(members: tuple[int, ...], names: Names, dim: int) -> tuple[str, str]:
+    """Name a set of inputs: ``the others`` or ``all`` where it is, and how to say j is in it.
+
+    Args:
+        members: The set.
+        names: How variables are spelled.
+        dim: Number of inputs it is taken from.
+    """
+    if len(members) == dim:
         return "all inputs", ""
     if names.output is not None and names.output not in members:
-        if len(members) == names.inputs - 1:
+        if len(members) == dim - 1:
             return "the others", "among the others"
         rest = tuple(i for i in names.own_orbit if i != names.output)
         if members == rest:
@@ -174,8 +180,9 @@ def _spell_linear(expression: Linear, names: Names) -> str:
     factors = {v // names.inputs for v in variables}
     members = tuple(v % names.inputs for v in variables)
     if set(signs) == {1} and len(factors) == 1:
-        named, inside = _spell_set(members, names)
-        of = "" if names.factors == 1 else f" {names.letter(factors.pop())}"
+        factor = factors.pop()
+        named, inside = _spell_set(members, names, names.dims[factor])
+        of = "" if names.is_lone else f" {names.letters[factor]}"
         if named == "the others" and len(members) == 1:
             return f"the other{of}"
         if named and len(members) > 1:
@@ -193,10 +200,10 @@ def _spell_linear(expression: Linear, names: Names) -> str:
 
 def _spell_symmetric(expression: Symmetric, names: Names) -> str:
     pattern, members = expression.pattern, expression.inputs
-    named, inside = _spell_set(members, names)
+    named, inside = _spell_set(members, names, names.inputs)
     repeats = prod(factorial(pattern.count(v)) for v in set(pattern))
     count = perm(len(members), len(pattern)) // repeats
-    if names.factors > 1:
+    if not names.is_lone:
         return _spell_pattern(pattern, inside, names)
     ones = all(v == (1,) for v in pattern)
     if count == 1 and ones and named:
@@ -218,7 +225,7 @@ def _spell_symmetric(expression: Symmetric, names: Names) -> str:
 def _spell_pattern(pattern: tuple[tuple[int, ...], ...], inside: str, names: Names) -> str:
     """Write ``sum of x_i^2 x_j over different i, j among the others``."""
     words = [
-        f"{names.letter(f)}_{letter}" + (f"^{e}" if e > 1 else "")
+        f"{names.letters[f]}_{letter}" + (f"^{e}" if e > 1 else "")
         for letter, exponents in zip(INDICES, pattern, strict=False)
         for f, e in enumerate(exponents)
         if e

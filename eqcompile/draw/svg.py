@@ -132,7 +132,8 @@ def _draw_matrix(picture: Picture, key: str, colours: tuple[str, ...]) -> Piece:
     gutter = max(len(caption(b)) for b in picture.blocks) * LETTER_WIDTH + 8
     labels, top = "", LINE if picture.layout == "matrix" else 0
     if top and side >= 20:
-        heads = [(gutter + side * i + side // 2, LINE - 6, f"x_{i}") for i in range(columns)]
+        letter = picture.tying.ansatz.names[0] or "x"
+        heads = [(gutter + side * i + side // 2, LINE - 6, f"{letter}_{i}") for i in range(columns)]
         labels += _draw_words(heads, size=10, anchor="middle")
     rows = [
         (gutter - 8, top + side * r + side // 2 + 4, caption(b))

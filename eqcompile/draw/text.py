@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from eqcompile.draw.picture import OutputBlock, Picture, caption, lay_out
+from eqcompile.draw.scope import name_letters
 from eqcompile.draw.spelling import Names, spell_monomial
 from eqcompile.draw.words import name_class
 from eqcompile.solve.tying import Tying
@@ -72,7 +73,8 @@ def _draw_matrix(picture: Picture) -> list[str]:
         return []
     rows = [[caption(b), *_spell_row(b)] for b in picture.blocks]
     if picture.layout == "matrix":
-        rows.insert(0, ["", *(f"x_{i}" for i in range(len(picture.columns)))])
+        (letter,) = name_plainly(picture.tying).letters
+        rows.insert(0, ["", *(f"{letter}_{i}" for i in range(len(picture.columns)))])
     return ["\n".join(_align(rows))]
 
 
@@ -162,5 +164,7 @@ def _draw_list(picture: Picture, block: OutputBlock) -> str:
 
 def name_plainly(tying: Tying) -> Names:
     """Spell every index as its number."""
-    inputs = max((r.dim for r in tying.ansatz.inputs), default=1)
-    return Names(inputs, len(tying.ansatz.inputs), tuple(str(i) for i in range(inputs)))
+    dims = tuple(r.dim for r in tying.ansatz.inputs)
+    inputs = max(dims, default=1)
+    letters, is_lone = name_letters(tying.ansatz)
+    return Names(inputs, dims, letters, is_lone, tuple(str(i) for i in range(inputs)))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from eqcompile.emit.tying_json import describe_basis, key_by_input, name_block
+from eqcompile.emit.tying_json import describe_basis, name_block
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.forms import Choice
 from eqcompile.plan.ir import Plan, Table
@@ -103,7 +103,7 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
     return {
         "name": problem.name,
         "group": {"name": problem.group.name, "generators": list(problem.group.labels)},
-        "input": key_by_input(problem, [given.action.text for given in problem.inputs]),
+        "input": problem.key_by_input([given.action.text for given in problem.inputs]),
         "output": problem.output.text,
         "blocks": [_state_block(problem, block, proof) for block, proof in pairs],
         "plan": {

@@ -19,6 +19,7 @@ import numpy as np
 from eqcompile.emit.spelling import check_identifier, fit_call, spell_tuple
 from eqcompile.exact.signed import IntArray
 from eqcompile.plan.ir import ChannelTable, Map, Plan, Table
+from eqcompile.plan.sources import spell_shape
 
 MATRIX_ENTRIES = 2**16
 """Largest table, height times width, that is applied as a matrix."""
@@ -92,7 +93,7 @@ def choose_lookup(table: Table | ChannelTable, *, transposed: bool) -> Lookup:
     name = check_identifier(table.name) + ("_transposed" if transposed else "")
     if isinstance(table, ChannelTable):
         kind = "matrix" if transposed else "gather"
-        recipe: tuple[str | int, ...] = ("channels", table.position, *table.shape)
+        recipe = ("channels", table.position, *spell_shape(table.tuples.shape))
         return Lookup(name, recipe, transposed, kind, False, 1)
     rows, height, width = table.rows, table.height, table.width
     if transposed:

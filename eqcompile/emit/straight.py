@@ -92,13 +92,15 @@ def serves_straight(solution: LayerSolution) -> bool:
     channel in and one out. Others may be made with one channel, and then read tables.
     """
     problem = solution.problem
-    channels = problem.channels
-    thin = channels.mixing == "depthwise" or (channels.inputs, channels.outputs) == (1, 1)
-    if channels.mixing == "factored" or not thin or max(problem.degrees, default=0) > 2:
+    if len(problem.inputs) > 1:
         return False
-    if problem.input.dim + problem.output.dim > WIDTH_LIMIT:
+    (given,), mixing = problem.inputs, problem.channels.mixing
+    thin = mixing == "depthwise" or (given.channels, problem.channels.outputs) == (1, 1)
+    if mixing == "factored" or not thin or max(map(sum, problem.degrees)) > 2:
         return False
-    if sum(tying.classes for tying in _list_tyings(solution)) > CLASS_LIMIT:
+    if given.action.dim + problem.output.dim > WIDTH_LIMIT:
+        return False
+    if sum(tying.coefficients for tying in _list_tyings(solution)) > CLASS_LIMIT:
         return False
     return 0 < count_multiply_adds(solution) <= STRAIGHT_LIMIT
 
@@ -125,7 +127,7 @@ def expand_slots(solution: LayerSolution) -> Polynomial:
     classes = 0
     for tying in _list_tyings(solution):
         slots += _list_slots(tying, classes)
-        classes += tying.classes
+        classes += tying.coefficients
     slots.sort(key=lambda slot: (slot.output, slot.label, slot.factors))
     problem = solution.problem
     seen: set[tuple[int, ...]] = set()
@@ -135,19 +137,19 @@ def expand_slots(solution: LayerSolution) -> Polynomial:
             (shared if slot.factors in seen else seen).add(slot.factors)
     return Polynomial(
         check_identifier(problem.name),
-        problem.input.dim,
+        problem.inputs[0].action.dim,
         problem.output.dim,
         classes,
         tuple(slots),
-        tuple(_list_slots(solution.tying(0), 0)) if 0 in problem.degrees else (),
+        tuple(_list_slots(solution.tying((0,)), 0)) if (0,) in problem.degrees else (),
         frozenset(shared),
     )
 
 
 def _list_tyings(solution: LayerSolution) -> list[Tying]:
     """List the tyings of degree 1 and 2 that have classes."""
-    found = [solution.tying(d) for d in solution.problem.degrees if d in (1, 2)]
-    return [tying for tying in found if tying.classes]
+    found = [solution.tying(d) for d in solution.problem.degrees if sum(d) in (1, 2)]
+    return [tying for tying in found if tying.coefficients]
 
 
 def _list_slots(tying: Tying, offset: int) -> list[Slot]:

@@ -34,14 +34,14 @@ def describe_layer(
         "name": problem.name,
         "group": problem.group.name,
         "generators": list(problem.labels),
-        "n_in": key_by_input(problem, [action.dim for action in actions]),
+        "n_in": problem.key_by_input([action.dim for action in actions]),
         "n_out": problem.output.dim,
-        "input": key_by_input(problem, [describe_action(action) for action in actions]),
+        "input": problem.key_by_input([describe_action(action) for action in actions]),
         "output": describe_action(problem.output),
         "linear": [describe_generator(g) for g in problem.linear],
-        "degrees": [key_by_input(problem, degree) for degree in problem.degrees],
+        "degrees": [problem.key_by_input(degree) for degree in problem.degrees],
         "channels": {
-            "in": key_by_input(problem, [given.channels for given in problem.inputs]),
+            "in": problem.key_by_input([given.channels for given in problem.inputs]),
             "out": channels.outputs,
             "mixing": channels.mixing,
             "rank": channels.rank,
@@ -55,18 +55,11 @@ def describe_layer(
     }
 
 
-def key_by_input(problem: LayerProblem, values: Sequence[Any]) -> Any:
-    """Return what there is one of per input: alone for a lone input, else by name."""
-    if len(problem.inputs) == 1:
-        return values[0]
-    return {given.name: value for given, value in zip(problem.inputs, values, strict=True)}
-
-
 def name_block(problem: LayerProblem, block: Block) -> dict[str, Any]:
     """Return what tells a block from others: its degree, and its shape."""
     return {
-        "degree": key_by_input(problem, block.degree),
-        "shape": key_by_input(problem, [list(parts) for parts in block.shape]),
+        "degree": problem.key_by_input(block.degree),
+        "shape": problem.key_by_input([list(parts) for parts in block.shape]),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from math import comb, factorial, perm, prod
 
 import numpy as np
@@ -187,6 +187,24 @@ def count_channel_tuples(shape: tuple[int, ...], channels: int) -> int:
     """Return the length of :func:`list_channel_tuples`."""
     repeats = prod(factorial(shape.count(part)) for part in set(shape))
     return perm(channels, len(shape)) // repeats
+
+
+def list_product_tuples(
+    shape: Sequence[tuple[int, ...]], channels: Sequence[int]
+) -> tuple[tuple[int, ...], ...]:
+    """List the tuples of channels of several inputs: every combination, the first input slowest.
+
+    Args:
+        shape: Per input the degree in each of several distinct channels of it.
+        channels: Number of channels of each input.
+    """
+    lists = (list_channel_tuples(parts, c) for parts, c in zip(shape, channels, strict=True))
+    return tuple(tuple(c for part in parts for c in part) for parts in product(*lists))
+
+
+def count_product_tuples(shape: Sequence[tuple[int, ...]], channels: Sequence[int]) -> int:
+    """Return the length of :func:`list_product_tuples`."""
+    return prod(count_channel_tuples(p, c) for p, c in zip(shape, channels, strict=True))
 
 
 def list_subsets(n: int, k: int) -> IntArray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
-from typing import Literal
+from typing import Literal, TypeVar
 
 from eqcompile.actions.group import Group
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.monomials import partitions
 from eqcompile.exact.signed import SignedPermutation
+from eqcompile.layers.relations import Relation
+
+T = TypeVar("T")
 
 Mixing = Literal["full", "channelwise", "depthwise", "factored"]
 Parametrisation = Literal["orthonormal", "eliminate"]
@@ -118,7 +122,7 @@ class LayerProblem:
     dtype: str = "float32"
     parametrisation: Parametrisation = "orthonormal"
     linear: tuple[LinearGenerator, ...] = ()
-    relations: tuple[object, ...] = ()
+    relations: tuple[Relation, ...] = ()
 
     def block_shapes(self, degree: Degree) -> tuple[Shape, ...]:
         """List the multidegrees over distinct channels that the mixing has parameters for.
@@ -147,6 +151,12 @@ class LayerProblem:
         pairs = zip(self.inputs, degree, strict=True)
         return ",".join(f"{source.name}:{d}" for source, d in pairs)
 
+    def key_by_input(self, values: Sequence[T]) -> T | dict[str, T]:
+        """Return what there is one of per input: alone for a lone input, else by name."""
+        if len(self.inputs) == 1:
+            return values[0]
+        return {given.name: value for given, value in zip(self.inputs, values, strict=True)}
+
     def spell_inputs(self) -> str:
         """Write the actions on the inputs: ``V``, or ``x: V, y: Alt(V, 2)``."""
         if len(self.inputs) == 1:
@@ -161,9 +171,9 @@ class LayerProblem:
         return "_".join(f"{source.name}{d}" for source, d in pairs if d)
 
     def name_block(self, degree: Degree, shape: Shape) -> str:
-        """Name one block: ``0``, ``2``, ``2_11``, ``x2_y1_11_1``."""
+        """Name one block: ``bias``, ``2``, ``2_11``, ``x2_y1_11_1``."""
         if not sum(degree):
-            return "0"
+            return "bias"
         if shape == keep_degree(degree):
             return self.name_degree(degree)
         parts = ("".join(str(part) for part in parts) for parts in shape if parts)
@@ -171,11 +181,19 @@ class LayerProblem:
 
     def name_weight(self, degree: Degree, shape: Shape) -> str:
         """Name the parameter of one block; a factored layer has one weight per degree."""
-        if not sum(degree):
-            return "bias"
         if self.channels.mixing == "factored":
             shape = keep_degree(degree)
-        return f"weight_{self.name_block(degree, shape)}"
+        name = self.name_block(degree, shape)
+        return f"weight_{name}" if sum(degree) else name
+
+    def name_maps(self, degree: Degree) -> tuple[str, ...]:
+        """Name the maps of a factored degree, one per factor: ``factor_2_1, factor_2_2``."""
+        name = self.name_degree(degree)
+        return tuple(f"factor_{name}_{j + 1}" for j in range(sum(degree)))
+
+    def name_mix(self, degree: Degree) -> str:
+        """Name what mixes the products of a factored degree."""
+        return f"mix_{self.name_degree(degree)}"
 
 
 def keep_degree(degree: Degree) -> Shape:

@@ -1,4 +1,4 @@
-"""Split the generators of a layer: signed permutations are solved by orbits, the others linearly."""
+"""Split the generators of a layer: orbits solve signed permutations, equations the others."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from eqcompile.plan.ir import (
     Plan,
     Reduce,
     Rename,
+    Size,
     Table,
     arguments_of,
 )
@@ -26,7 +27,7 @@ from eqcompile.plan.ir import (
 class PlanBuilder:
     """A plan in the making: equal ops are computed once, in order of first use."""
 
-    sizes: dict[str, int | str] = field(default_factory=dict)
+    sizes: dict[str, Size] = field(default_factory=dict)
     tables: dict[str, Table | ChannelTable] = field(default_factory=dict)
     ops: dict[Op, int] = field(default_factory=dict)
 
@@ -38,7 +39,7 @@ class PlanBuilder:
         """Return the axes of a value."""
         return list(self.ops)[position].axes
 
-    def size(self, axis: str, size: int | str) -> str:
+    def size(self, axis: str, size: Size) -> str:
         """Declare an axis; a second declaration must agree."""
         if self.sizes.setdefault(axis, size) != size:
             raise ValueError(f"axis {axis} is {self.sizes[axis]}, not {size}")
@@ -183,9 +184,15 @@ def _misfit_table(plan: Plan, op: Map) -> str | None:
         return (
             None if (len(source), len(target)) == (1, 1) else "channel tables map one axis to one"
         )
-    flat = [prod(int(sizes[a]) for a in axes) for axes in (target, source)]
+    flat = [prod(_read_number(sizes[a]) for a in axes) for axes in (target, source)]
     return (
         None
         if flat == [table.height, table.width]
         else f"table {table.name} is {table.height} x {table.width}, not {flat}"
     )
+
+
+def _read_number(size: Size) -> int:
+    if not isinstance(size, int):
+        raise ValueError(f"a table maps axes of fixed sizes, not {size}")
+    return size

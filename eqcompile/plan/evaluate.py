@@ -15,17 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eqcompile.exact.monomials import count_channel_tuples, list_channel_tuples
 from eqcompile.plan.ir import (
     Add,
     Axes,
     ChannelTable,
+    ChannelTuples,
     Contract,
     Input,
     Map,
     Plan,
     Reduce,
     Rename,
+    Size,
     Table,
 )
 
@@ -69,7 +70,7 @@ def evaluate(
         plan: The program.
         inputs: One array per argument, axes in the argument's order.
         ring: Where to calculate.
-        channels: Sizes of ``batch``, ``in``, ``out`` and ``rank``.
+        channels: Sizes of ``batch``, ``out`` and ``rank``, and of ``in`` or each ``in_<name>``.
 
     Returns:
         One array per output of the plan.
@@ -108,14 +109,11 @@ def evaluate(
     return {name: values[position] for name, position in plan.outputs}
 
 
-def resolve_size(size: int | str, channels: Mapping[str, int]) -> int:
+def resolve_size(size: Size, channels: Mapping[str, int]) -> int:
     """Return the size of an axis for given channel counts."""
     if isinstance(size, int):
         return size
-    if size.startswith("tuples:"):
-        shape = tuple(int(part) for part in size.removeprefix("tuples:").split(","))
-        return count_channel_tuples(shape, channels["in"])
-    return channels[size]
+    return size.count(channels) if isinstance(size, ChannelTuples) else channels[size]
 
 
 def _align(value: Array, have: Axes, want: Axes) -> Array:
@@ -163,7 +161,7 @@ def _entries(
     table: Table | ChannelTable, ring: Ring, channels: Mapping[str, int]
 ) -> tuple[Array, Array, Array]:
     if isinstance(table, ChannelTable):
-        tuples = list_channel_tuples(table.shape, channels["in"])
+        tuples = table.tuples.list_all(channels)
         columns = np.array([t[table.position] for t in tuples], dtype=np.int64)
         ones = np.ones(len(columns), dtype=np.int64)
         return np.arange(len(columns)), columns, ring.scale(ones, ones)

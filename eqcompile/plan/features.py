@@ -5,21 +5,25 @@ Tables carry a recipe from which the emitted package makes them again:
 * ``("monomial", d, j)``: index j of each monomial of degree d, as a selection of inputs;
 * ``("classes", d, *shape)``: the signed class of each slot (output, monomial);
 * ``("ordered", d, *shape)``: the same over all index tuples, shared out over their orderings.
+
+In a layer with several inputs, a recipe ends in ``"of"`` and the number of the input of each
+factor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from math import factorial
+from math import factorial, prod
 
 import numpy as np
 
-from eqcompile.exact.monomials import count_monomials, list_tuples, rank_tuples
+from eqcompile.exact.monomials import MonomialSpace, count_monomials, list_tuples, rank_tuples
 from eqcompile.exact.signed import IntArray
-from eqcompile.layers.problem import LayerProblem, Shape, name_weight
+from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.build import PlanBuilder
 from eqcompile.plan.ir import Axes, Table
+from eqcompile.plan.sources import Source, list_factor_sources, spell_shape
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.layer import Block
 
@@ -68,45 +72,54 @@ class Need:
     most: int
 
 
-def suffix(block: Block) -> str:
-    """Return what the names of a block's axes and tables end in: ``2`` or ``2_11``."""
-    return name_weight(block.degree, block.shape).removeprefix("weight_")
+def suffix(problem: LayerProblem, block: Block) -> str:
+    """Return what the names of a block's axes and tables end in: ``2``, ``2_11``, ``x1_y1``."""
+    return problem.name_block(block.degree, block.shape)
 
 
 def lower_monomials(
     builder: PlanBuilder, problem: LayerProblem, block: Block, sides: list[int], lead: str
 ) -> list[Piece]:
     """Form every monomial once, for all outputs."""
-    features, axes = form_monomials(builder, block, sides, ("b", lead), "i")
-    return [Piece(features, class_table(block), ("k", *axes))]
+    indices = [source.index for source in list_factor_sources(problem, block.shape)]
+    features, axes = form_monomials(builder, problem, block, sides, ("b", lead), indices)
+    return [Piece(features, class_table(problem, block), ("k", *axes))]
 
 
 def form_monomials(
-    builder: PlanBuilder, block: Block, sides: list[int], head: Axes, index: str
+    builder: PlanBuilder,
+    problem: LayerProblem,
+    block: Block,
+    sides: list[int],
+    head: Axes,
+    indices: Sequence[str],
 ) -> tuple[int, Axes]:
     """Form every monomial of a block once: gather the indices of each factor and multiply.
 
     Args:
         builder: The plan.
+        problem: The layer.
         block: The block.
         sides: One value per factor, with the axes ``(*head, index)``.
         head: Axes that the monomials keep.
-        index: Axis of the inputs.
+        indices: Per factor the axis of its components.
 
     Returns:
         The monomials, and their axes after ``head``, one per factor.
     """
-    n = int(builder.sizes[index])
     factors, axes = [], []
-    for f, (part, side) in enumerate(zip(block.shape, sides, strict=True)):
-        axis = builder.size(f"t{suffix(block)}_{f}", count_monomials(n, part))
+    sources = list_factor_sources(problem, block.shape)
+    quads = zip(block.parts, sides, indices, sources, strict=True)
+    for f, (part, side, index, source) in enumerate(quads):
+        count = count_monomials(source.dim, part)
+        axis = builder.size(f"t{suffix(problem, block)}_{f}", count)
         axes.append(axis)
         if part == 1:
             factors.append(builder.rename(side, (*head, axis)))
             continue
         value = None
         for j in range(part):
-            table = builder.declare(monomial_table(n, part, j))
+            table = builder.declare(monomial_table(source, part, j))
             gathered = builder.map(side, table, (index,), (axis,))
             value = (
                 gathered
@@ -122,15 +135,15 @@ def lower_dense(
     builder: PlanBuilder, problem: LayerProblem, block: Block, sides: list[int], lead: str
 ) -> list[Piece]:
     """Form every ordered product by outer products, without a gather."""
-    n = problem.input.dim
     factors: list[int] = []
     axes: list[str] = []
-    for part, side in zip(block.shape, sides, strict=True):
+    sources = list_factor_sources(problem, block.shape)
+    for part, side, source in zip(block.parts, sides, sources, strict=True):
         for _ in range(part):
-            axes.append(builder.size(f"i{len(axes) + 1}", n))
+            axes.append(builder.size(f"i{len(axes) + 1}{source.ending}", source.dim))
             factors.append(builder.rename(side, ("b", lead, axes[-1])))
     features = _outer(builder, factors, ("b", lead), axes)
-    return [Piece(features, ordered_table(block, n), ("k", *axes))]
+    return [Piece(features, ordered_table(problem, block), ("k", *axes))]
 
 
 def _outer(builder: PlanBuilder, factors: list[int], head: Axes, axes: list[str]) -> int:
@@ -141,36 +154,43 @@ def _outer(builder: PlanBuilder, factors: list[int], head: Axes, axes: list[str]
     return value
 
 
-def monomial_table(n: int, degree: int, position: int) -> Table:
-    """Return the selection of one index of every monomial of a degree."""
-    columns = list_tuples(n, degree)[:, position]
+def monomial_table(source: Source, degree: int, position: int) -> Table:
+    """Return the selection of one index of every monomial of a degree in one input."""
+    columns = list_tuples(source.dim, degree)[:, position]
     height = len(columns)
     ones = np.ones(height, dtype=np.int64)
-    recipe = ("monomial", degree, position)
-    name = f"monomial_{degree}_{position}"
-    return Table(name, recipe, height, n, np.arange(height), columns, ones, ones)
+    recipe = ("monomial", degree, position, *source.recipe)
+    name = f"monomial_{degree}_{position}{source.ending}"
+    return Table(name, recipe, height, source.dim, np.arange(height), columns, ones, ones)
 
 
-def class_table(block: Block) -> Table:
+def class_table(problem: LayerProblem, block: Block) -> Table:
     """Return the expansion of class coefficients to all slots (output, monomial)."""
     labels, signs = block.tying.table()
-    return _expansion("classes", block, labels, signs, np.ones(labels.shape[1], dtype=np.int64))
+    ones = np.ones(labels.shape[1], dtype=np.int64)
+    return _expansion("classes", problem, block, labels, signs, ones)
 
 
-def ordered_table(block: Block, n: int) -> Table:
+def ordered_table(problem: LayerProblem, block: Block) -> Table:
     """Return the expansion of class coefficients to all index tuples, symmetric in each factor."""
     labels, signs = block.tying.table()
-    rank, orderings = order_monomials(n, block.shape)
-    return _expansion("ordered", block, labels[:, rank], signs[:, rank], orderings)
+    rank, orderings = order_monomials(block.tying.ansatz.space)
+    return _expansion("ordered", problem, block, labels[:, rank], signs[:, rank], orderings)
 
 
 def _expansion(
-    word: str, block: Block, labels: IntArray, signs: IntArray, share: IntArray
+    word: str,
+    problem: LayerProblem,
+    block: Block,
+    labels: IntArray,
+    signs: IntArray,
+    share: IntArray,
 ) -> Table:
     """Return the table of signed classes of shape ``(n_out, columns)``, each column shared out."""
-    recipe: Recipe = (word, block.degree, *block.shape)
+    recipe: Recipe = (word, block.total, *spell_shape(block.shape))
     spread = np.tile(share, len(labels))
-    return expand_classes(f"{word}_{suffix(block)}", recipe, block, labels, signs, spread)
+    name = f"{word}_{suffix(problem, block)}"
+    return expand_classes(name, recipe, block, labels, signs, spread)
 
 
 def expand_classes(
@@ -193,15 +213,15 @@ def expand_classes(
     """
     flat = labels.ravel()
     rows = np.flatnonzero(flat >= 0)
-    height, width = len(flat), block.tying.classes
+    height, width = len(flat), block.tying.coefficients
     signs = signs.ravel()[rows]
     return Table(name, recipe, height, width, rows, flat[rows], signs, denominators[rows])
 
 
-def order_monomials(n: int, shape: Shape) -> tuple[IntArray, IntArray]:
+def order_monomials(space: MonomialSpace) -> tuple[IntArray, IntArray]:
     """Return the monomial rank of every ordered index tuple, and how many tuples share it."""
     rank, orderings = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64)
-    for degree in shape:
+    for n, degree in space.factors:
         grid = np.indices((n,) * degree).reshape(degree, -1).T
         local = rank_tuples(np.sort(grid, axis=1), n)
         count = count_orderings(list_tuples(n, degree))[local]
@@ -222,8 +242,11 @@ def count_orderings(tuples: IntArray) -> IntArray:
 
 
 def need_ordered(problem: LayerProblem) -> tuple[Need, ...]:
-    """Count the index tuples of a layer's highest degree at all outputs."""
-    tuples: int = problem.input.dim ** max(problem.degrees)
+    """Count the index tuples of the degree of a layer that has most of them, at all outputs."""
+    dims = [given.action.dim for given in problem.inputs]
+    tuples = max(
+        prod(n**d for n, d in zip(dims, degree, strict=True)) for degree in problem.degrees
+    )
     count = problem.output.dim * tuples
     return (Need(count, "expanded weights per channel", EXPANDED_SLOTS),)
 

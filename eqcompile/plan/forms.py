@@ -10,6 +10,7 @@ from eqcompile.plan.cost import CPU, NOMINAL_BATCH, Cost, estimate_cost
 from eqcompile.plan.differentiate import differentiate
 from eqcompile.plan.ir import Plan
 from eqcompile.plan.lowering import FORMS, lower
+from eqcompile.plan.sources import count_channels
 from eqcompile.solve.layer import LayerSolution
 
 ARGUMENTS = 56
@@ -59,17 +60,6 @@ class Choice:
     asked: bool
 
 
-def count_channels(problem: LayerProblem, batch: int = NOMINAL_BATCH) -> dict[str, int]:
-    """Return the sizes that the words ``batch, in, out, rank`` of a plan stand for."""
-    channels = problem.channels
-    return {
-        "batch": batch,
-        "in": channels.inputs,
-        "out": channels.outputs,
-        "rank": channels.rank or 1,
-    }
-
-
 def choose(solution: LayerSolution) -> Choice:
     """Lower a layer in every form, and take the cheapest or the one the spec names.
 
@@ -78,6 +68,7 @@ def choose(solution: LayerSolution) -> Choice:
     """
     problem = solution.problem
     too_large = refuse_large(problem)
+    channels = count_channels(problem, NOMINAL_BATCH)
     plans: dict[str, Plan] = {}
     costs = []
     for form in FORMS:
@@ -85,8 +76,10 @@ def choose(solution: LayerSolution) -> Choice:
             costs.append(FormCost(form, None, None, too_large[form]))
             continue
         plans[form] = lower(solution, form)
-        forward = estimate_cost(plans[form], count_channels(problem))
-        backward = estimate_cost(differentiate(plans[form], "grad_"), count_channels(problem))
+        forward = estimate_cost(plans[form], channels)
+        backward = estimate_cost(
+            differentiate(plans[form], "grad_"), count_channels(problem, NOMINAL_BATCH)
+        )
         costs.append(FormCost(form, forward, forward + backward))
     asked = problem.form != "auto"
     # min() keeps the first of equals, and FORMS is ordered, so ties do not depend on anything else.
@@ -97,10 +90,17 @@ def choose(solution: LayerSolution) -> Choice:
 
 
 def count_arguments(problem: LayerProblem) -> int:
-    """Return the number of tensors a layer's program takes: the input and its parameters."""
+    """Return the number of tensors a layer's program takes: the inputs and its parameters."""
+    return len(problem.inputs) + count_parameters(problem)
+
+
+def count_parameters(problem: LayerProblem) -> int:
+    """Return the number of parameters of a layer."""
     extra = 1 if problem.channels.mixing == "factored" else 0
-    return 1 + sum(
-        1 + extra * (1 + d) * (d > 0) for d in problem.degrees for _ in problem.block_shapes(d)
+    return sum(
+        1 + extra * (1 + sum(d)) * (sum(d) > 0)
+        for d in problem.degrees
+        for _ in problem.block_shapes(d)
     )
 
 
@@ -118,8 +118,8 @@ def refuse_large(problem: LayerProblem) -> dict[str, str]:
     if count_arguments(problem) > ARGUMENTS:
         raise Refusal(
             "too-large",
-            f"layer {problem.name} has {count_arguments(problem) - 1} parameters, one per "
-            f"multiplicity of channels; at most {ARGUMENTS - 1} are served",
+            f"layer {problem.name} has {count_parameters(problem)} parameters, one per "
+            f"multiplicity of channels; at most {ARGUMENTS - len(problem.inputs)} are served",
             "lower the degree, or use mixing: channelwise, which has one per degree",
         )
     if problem.form in too_large or len(too_large) == len(FORMS):

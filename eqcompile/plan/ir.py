@@ -17,10 +17,13 @@ Ops are numbered by position and refer only backwards. Nothing here knows a grou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from eqcompile.exact.monomials import count_product_tuples, list_product_tuples
 from eqcompile.exact.signed import IntArray, freeze
+from eqcompile.layers.problem import Shape
 
 Axes = tuple[str, ...]
 
@@ -71,15 +74,41 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelTable:
-    """The selection of one channel per tuple of channels, known once the channel count is.
+class ChannelTuples:
+    """The tuples of distinct channels of a block, known once the channel counts are.
 
-    Row p is the p-th tuple of ``list_channel_tuples(shape, C)``; its only column is the channel
-    at ``position`` of that tuple.
+    Attributes:
+        shape: Per input the degree in each of several different channels of it.
+        counts: Per input the word for its number of channels.
+    """
+
+    shape: Shape
+    counts: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "tuples:" + ";".join(",".join(map(str, parts)) for parts in self.shape)
+
+    def list_all(self, channels: Mapping[str, int]) -> tuple[tuple[int, ...], ...]:
+        """List the tuples, the first input slowest."""
+        return list_product_tuples(self.shape, [channels[word] for word in self.counts])
+
+    def count(self, channels: Mapping[str, int]) -> int:
+        """Return how many there are."""
+        return count_product_tuples(self.shape, [channels[word] for word in self.counts])
+
+
+Size = int | str | ChannelTuples
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelTable:
+    """The selection of one channel per tuple of channels.
+
+    Row p is the p-th of the tuples; its only column is the channel at ``position`` of that tuple.
     """
 
     name: str
-    shape: tuple[int, ...]
+    tuples: ChannelTuples
     position: int
 
 
@@ -161,15 +190,15 @@ class Plan:
     """A straight-line program.
 
     Attributes:
-        sizes: Axis name and size; a size that depends on the channels is a word: ``batch``,
-            ``in`` (C_in), ``out`` (C_out), ``rank``, or ``tuples:2,1`` for the number of channel
-            tuples of that shape.
+        sizes: Axis name and size. A size that depends on the channels is a word: ``batch``,
+            ``in`` (C_in; of several inputs ``in_<name>``), ``out`` (C_out), ``rank``; or the number
+            of the tuples of channels of a block.
         tables: The constants, by name.
         ops: The program.
         outputs: Name and position of each result.
     """
 
-    sizes: tuple[tuple[str, int | str], ...]
+    sizes: tuple[tuple[str, Size], ...]
     tables: tuple[Table | ChannelTable, ...]
     ops: tuple[Op, ...]
     outputs: tuple[tuple[str, int], ...]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from eqcompile.actions.stabilisers import OrbitCarriers, OrbitWalk
-from eqcompile.exact.monomials import count_channel_tuples
+from eqcompile.exact.monomials import count_product_tuples
 from eqcompile.exact.signed import IntArray, freeze
 from eqcompile.layers.problem import LayerProblem, Shape
 from eqcompile.plan.build import PlanBuilder
@@ -37,6 +37,7 @@ from eqcompile.plan.features import (
     suffix,
 )
 from eqcompile.plan.ir import Table
+from eqcompile.plan.sources import Source, list_factor_sources, spell_shape
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.layer import Block
 from eqcompile.solve.solver import walk_outputs
@@ -59,27 +60,29 @@ class Cosets:
     Attributes:
         outputs: Shape ``(elements,)``; the first is k0.
         output_signs: Shape ``(elements,)``: the sign k0 arrives with.
-        inputs: Shape ``(elements, n_in)``.
-        input_signs: The same shape.
+        inputs: Per input of the layer, shape ``(elements, n_in)``.
+        input_signs: The same shapes.
     """
 
     outputs: IntArray
     output_signs: IntArray
-    inputs: IntArray
-    input_signs: IntArray
+    inputs: tuple[IntArray, ...]
+    input_signs: tuple[IntArray, ...]
 
 
 def find_cosets(problem: LayerProblem, orbit: OutputOrbit) -> Cosets:
     """Find the elements for the outputs of one orbit: the products along its walk."""
     walk = OrbitWalk(orbit.outputs, orbit.parents, orbit.steps)
-    carriers = OrbitCarriers([problem.output.images, problem.input.images], walk)
+    inputs = [given.action.images for given in problem.inputs]
+    carriers = OrbitCarriers([problem.output.images, *inputs], walk)
     found = [carriers.carry(int(place)) for place in np.argsort(walk.outputs)]
     least = int(walk.outputs[0])
+    turns, *moves = zip(*found, strict=True)
     return Cosets(
         freeze(np.sort(walk.outputs)),
-        freeze([output.signs[least] for output, _ in found]),
-        freeze([move.perm for _, move in found]),
-        freeze([move.signs for _, move in found]),
+        freeze([turn.signs[least] for turn in turns]),
+        tuple(freeze([move.perm for move in moved]) for moved in moves),
+        tuple(freeze([move.signs for move in moved]) for moved in moves),
     )
 
 
@@ -87,27 +90,30 @@ def lower_lifted(
     builder: PlanBuilder, problem: LayerProblem, block: Block, sides: list[int], lead: str
 ) -> Iterator[Piece]:
     """Form the monomials of the gathered input, orbit by orbit of the outputs."""
+    sources = list_factor_sources(problem, block.shape)
     for orbit in block.tying.orbits:
         if orbit.labels.max(initial=-1) < 0:
             continue
         cosets = find_cosets(problem, orbit)
-        table = builder.declare(coset_table(cosets))
-        index = builder.size("j", problem.input.dim)
         whole = len(cosets.outputs) == problem.output.dim and bool(np.all(cosets.output_signs > 0))
         outputs = "k" if whole else builder.size(f"g{len(cosets.outputs)}", len(cosets.outputs))
-        lifted = [builder.map(side, table, ("i",), (outputs, index)) for side in sides]
-        features, axes = form_monomials(builder, block, lifted, ("b", lead, outputs), index)
+        indices = [builder.size("j" + source.ending, source.dim) for source in sources]
+        lifted = []
+        for side, source, index in zip(sides, sources, indices, strict=True):
+            table = builder.declare(coset_table(cosets, source))
+            lifted.append(builder.map(side, table, (source.index,), (outputs, index)))
+        head = ("b", lead, outputs)
+        features, axes = form_monomials(builder, problem, block, lifted, head, indices)
         place = None if whole else place_table(cosets, problem.output.dim)
-        yield Piece(features, lifted_table(block, orbit), axes, outputs, place)
+        yield Piece(features, lifted_table(problem, block, orbit), axes, outputs, place)
 
 
-def coset_table(cosets: Cosets) -> Table:
-    """Return the signed gather of the input by every element."""
-    least, (elements, n) = int(cosets.outputs[0]), cosets.inputs.shape
-    rows = np.arange(elements * n)
-    columns, signs = cosets.inputs.ravel(), cosets.input_signs.ravel()
-    recipe = ("cosets", least)
-    return Table(f"cosets_{least}", recipe, len(rows), n, rows, columns, signs, np.ones_like(rows))
+def coset_table(cosets: Cosets, source: Source) -> Table:
+    """Return the signed gather of one input by every element."""
+    least, columns = int(cosets.outputs[0]), cosets.inputs[source.number].ravel()
+    rows, signs = np.arange(len(columns)), cosets.input_signs[source.number].ravel()
+    recipe, name = ("cosets", least, *source.recipe), f"cosets_{least}{source.ending}"
+    return Table(name, recipe, len(rows), source.dim, rows, columns, signs, np.ones_like(rows))
 
 
 def place_table(cosets: Cosets, n_out: int) -> Table:
@@ -118,11 +124,11 @@ def place_table(cosets: Cosets, n_out: int) -> Table:
     return Table(f"place_{least}", recipe, n_out, len(outputs), outputs, columns, signs, ones)
 
 
-def lifted_table(block: Block, orbit: OutputOrbit) -> Table:
+def lifted_table(problem: LayerProblem, block: Block, orbit: OutputOrbit) -> Table:
     """Return the expansion of class coefficients to the slots of the orbit's least output."""
     least = int(orbit.outputs[0])
-    recipe: Recipe = ("lifted", least, block.degree, *block.shape)
-    name = f"lifted_{suffix(block)}_{least}"
+    recipe: Recipe = ("lifted", least, block.total, *spell_shape(block.shape))
+    name = f"lifted_{suffix(problem, block)}_{least}"
     ones = np.ones_like(orbit.labels)
     return expand_classes(name, recipe, block, orbit.labels, orbit.signs, ones)
 
@@ -141,12 +147,12 @@ def need_lifted(problem: LayerProblem) -> tuple[Need, ...]:
 
 def count_features(problem: LayerProblem) -> int:
     """Count the gathered features of a layer's largest block in all channels, per batch row."""
-    channels = problem.channels
+    channels, widths = problem.channels, [given.channels for given in problem.inputs]
 
     def count(shape: Shape) -> int:
         products = channels.rank if channels.mixing == "factored" else None
-        copies = products or count_channel_tuples(shape, channels.inputs)
+        copies = products or count_product_tuples(shape, widths)
         return copies * expand(problem, shape).slots
 
-    shapes = [s for d in problem.degrees if d for s in problem.block_shapes(d)]
+    shapes = [s for d in problem.degrees if sum(d) for s in problem.block_shapes(d)]
     return max(map(count, shapes), default=0)

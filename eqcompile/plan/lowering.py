@@ -25,6 +25,7 @@ from eqcompile.plan.features import (
 )
 from eqcompile.plan.ir import ChannelTable, Plan, Table
 from eqcompile.plan.lifted import lower_lifted, need_lifted
+from eqcompile.plan.sources import list_factor_sources, list_sources, tuples_of
 from eqcompile.solve.layer import Block, LayerSolution
 
 
@@ -85,14 +86,14 @@ def lower(solution: LayerSolution, form: str) -> Plan:
         form: One of ``FORMS``.
 
     Returns:
-        A plan with arguments ``x`` (b, c, i) and the layer's weights, and one output ``y``
-        (b, o, k). A block without classes has no part in it.
+        A plan with arguments ``x`` (b, c, i), or those of :mod:`eqcompile.plan.sources`, and the
+        layer's weights, and one output ``y`` (b, o, k). A block without classes has no part in it.
     """
     builder = _declare_axes(solution.problem)
     terms: list[Term] = []
     for block in solution.parameter_blocks():
         weight = _declare_weight(builder, solution.problem, block)
-        if block.tying.classes:
+        if block.tying.coefficients:
             features = FORMS[form].features
             terms += lower_block(builder, solution.problem, block, weight, features)
     return builder.finish([("y", builder.add(_place_terms(builder, terms), ("b", "o", "k")))])
@@ -111,22 +112,26 @@ def _place_terms(builder: PlanBuilder, terms: list[Term]) -> list[int]:
 
 def _declare_axes(problem: LayerProblem) -> PlanBuilder:
     builder = PlanBuilder()
+    sources = list_sources(problem)
     # A depthwise layer renames its input channels to output channels: one size, one word.
     out = "in" if problem.channels.mixing == "depthwise" else "out"
-    sizes = {"b": "batch", "c": "in", "o": out, "r": "rank"}
+    channels = {source.channel: source.count for source in sources}
+    sizes = {"b": "batch", **channels, "o": out, "r": "rank"}
     for axis, word in sizes.items():
         builder.size(axis, word)
-    builder.size("i", problem.input.dim)
+    for source in sources:
+        builder.size(source.index, source.dim)
     builder.size("k", problem.output.dim)
-    builder.input("x", ("b", "c", "i"))
+    for source in sources:
+        builder.input(source.argument, source.axes)
     return builder
 
 
 def _declare_weight(builder: PlanBuilder, problem: LayerProblem, block: Block) -> int:
     """Declare a block's weight with the axes of its mixing."""
     name = problem.name_weight(block.degree, block.shape)
-    classes = builder.size("m" + suffix(block), block.tying.classes)
-    if block.degree == 0:
+    classes = builder.size("m" + suffix(problem, block), block.tying.coefficients)
+    if not block.total:
         return builder.input(name, ("o", classes))
     match problem.channels.mixing:
         case "depthwise":
@@ -134,27 +139,33 @@ def _declare_weight(builder: PlanBuilder, problem: LayerProblem, block: Block) -
         case "factored":
             return builder.input(name, ("r", classes))
         case "full" | "channelwise":
-            return builder.input(name, ("o", _tuple_axis(builder, block), classes))
+            return builder.input(name, ("o", _tuple_axis(builder, problem, block), classes))
 
 
-def _tuple_axis(builder: PlanBuilder, block: Block) -> str:
+def _tuple_axis(builder: PlanBuilder, problem: LayerProblem, block: Block) -> str:
     """Return the axis of the channel tuples of a block: the channels, if it has one factor."""
-    if len(block.shape) == 1:
-        return "c"
-    spelled = ",".join(str(part) for part in block.shape)
-    return builder.size("p" + suffix(block), f"tuples:{spelled}")
+    if len(block.parts) == 1:
+        (source,) = list_factor_sources(problem, block.shape)
+        return source.channel
+    return builder.size("p" + suffix(problem, block), tuples_of(problem, block.shape))
 
 
 def lower_block(
     builder: PlanBuilder, problem: LayerProblem, block: Block, weight: int, features: Features
 ) -> list[Term]:
     """Lower one multidegree, piece by piece."""
-    if block.degree == 0:
-        constant = builder.declare(class_table(block))
-        return [Term(builder.map(weight, constant, ("m" + suffix(block),), ("k",)))]
+    if not block.total:
+        constant = builder.declare(class_table(problem, block))
+        return [Term(builder.map(weight, constant, ("m" + suffix(problem, block),), ("k",)))]
     mixing = problem.channels.mixing
     sides = _list_sides(builder, problem, block)
-    lead = {"depthwise": "c", "factored": "r"}.get(mixing, _tuple_axis(builder, block))
+    match mixing:
+        case "depthwise":
+            lead = "c"
+        case "factored":
+            lead = "r"
+        case "full" | "channelwise":
+            lead = _tuple_axis(builder, problem, block)
     return [
         _contract_piece(builder, problem, block, weight, piece)
         for piece in features(builder, problem, block, sides, lead)
@@ -167,14 +178,14 @@ def _contract_piece(
     """Multiply features by their weights, as the mixing says."""
     phi, k = piece.features, piece.outputs
     table = builder.declare(piece.table)
-    expanded = builder.map(weight, table, ("m" + suffix(block),), piece.expanded)
+    expanded = builder.map(weight, table, ("m" + suffix(problem, block),), piece.expanded)
     match problem.channels.mixing:
         case "depthwise":
             value = builder.contract(expanded, phi, ("b", "c", k))
             value = builder.rename(value, ("b", "o", k))
         case "factored":
             value = builder.contract(expanded, phi, ("b", "r", k))
-            mix = builder.input(f"mix_{block.degree}", ("o", "r"))
+            mix = builder.input(problem.name_mix(block.degree), ("o", "r"))
             value = builder.contract(mix, value, ("b", "o", k))
         case "full" | "channelwise":
             value = builder.contract(expanded, phi, ("b", "o", k))
@@ -185,18 +196,23 @@ def _contract_piece(
 
 def _list_sides(builder: PlanBuilder, problem: LayerProblem, block: Block) -> list[int]:
     """Return the input as each factor of the block sees it: one value per part of the shape."""
-    x = builder.input("x", ("b", "c", "i"))
-    if problem.channels.mixing == "factored":
-        maps = [
-            builder.input(f"factor_{block.degree}_{j + 1}", ("r", "c"))
-            for j in range(len(block.shape))
+    sources = list_factor_sources(problem, block.shape)
+    values = [builder.input(source.argument, source.axes) for source in sources]
+    mixing = problem.channels.mixing
+    if mixing == "factored":
+        names = problem.name_maps(block.degree)
+        triples = zip(names, sources, values, strict=True)
+        return [
+            builder.contract(builder.input(n, ("r", s.channel)), v, ("b", "r", s.index))
+            for n, s, v in triples
         ]
-        return [builder.contract(m, x, ("b", "r", "i")) for m in maps]
-    if len(block.shape) == 1:
-        return [x]
-    tuples = _tuple_axis(builder, block)
+    # One channel needs no choice, and a depthwise layer has the same one in every input.
+    if len(block.parts) == 1 or mixing == "depthwise":
+        return values
+    axis, tuples = _tuple_axis(builder, problem, block), tuples_of(problem, block.shape)
     sides = []
-    for position in range(len(block.shape)):
-        table = ChannelTable(f"channel_{suffix(block)}_{position}", block.shape, position)
-        sides.append(builder.map(x, builder.declare(table), ("c",), (tuples,)))
+    for position, (source, value) in enumerate(zip(sources, values, strict=True)):
+        name = f"channel_{suffix(problem, block)}_{position}"
+        table = builder.declare(ChannelTable(name, tuples, position))
+        sides.append(builder.map(value, table, (source.channel,), (axis,)))
     return sides

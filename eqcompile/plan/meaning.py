@@ -1,18 +1,19 @@
 """What a layer means: the ansatz with tied weights, spelled from the tyings and the mixing alone.
 
-Plans are compared with this; it shares no code with lowering.
+Plans are compared with this; it shares no code with lowering but the names of things.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
-from eqcompile.exact.monomials import list_channel_tuples
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.evaluate import Array
+from eqcompile.plan.sources import list_factor_sources, list_sources, tuples_of
 from eqcompile.solve.layer import Block, LayerSolution
 
 Counts = Mapping[str, int]
@@ -23,30 +24,39 @@ PRIME = 2**31 - 1
 
 def pick_channels(problem: LayerProblem) -> dict[str, int]:
     """Return channel counts that give every block at least one channel tuple."""
-    widest = max(len(s) for d in problem.degrees for s in problem.block_shapes(d))
-    inputs = (
-        2 if problem.channels.mixing in ("channelwise", "depthwise", "factored") else max(2, widest)
-    )
-    outputs = inputs if problem.channels.mixing == "depthwise" else 1
-    return {"batch": 1, "in": inputs, "out": outputs, "rank": 2}
+    counts: dict[str, int] = {}
+    for source in list_sources(problem):
+        shapes = (s[source.number] for d in problem.degrees for s in problem.block_shapes(d))
+        widest = max(map(len, shapes)) if problem.channels.mixing == "full" else 2
+        counts[source.count] = max(2, widest)
+    outputs = 2 if problem.channels.mixing == "depthwise" else 1
+    return {"batch": 1, **counts, "out": outputs, "rank": 2}
 
 
 def count_terms(problem: LayerProblem, block: Block, channels: Counts) -> int:
     """Bound the number of terms one block contributes."""
-    copies = channels["out"] * len(list_channel_tuples(block.shape, channels["in"]))
+    copies = channels["out"] * tuples_of(problem, block.shape).count(channels)
     if problem.channels.mixing == "factored":
-        copies = channels["rank"] * channels["in"] ** block.degree
+        sources = list_factor_sources(problem, block.shape)
+        copies = channels["rank"] * prod(channels[source.count] for source in sources)
     return copies * block.tying.ansatz.slots
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One product of the ansatz: ``sign * weight * x * ... * x`` added to ``y[o, k]``."""
+    """One product of the ansatz: ``sign * weight * x * ... * x`` added to ``y[o, k]``.
+
+    Attributes:
+        output: Channel and index of the output.
+        sign: 1 or -1.
+        weights: Name and place of each weight.
+        inputs: Argument, channel and index of each input.
+    """
 
     output: tuple[int, int]
     sign: int
     weights: tuple[tuple[str, tuple[int, ...]], ...]
-    inputs: tuple[tuple[int, int], ...]
+    inputs: tuple[tuple[str, int, int], ...]
 
 
 def list_terms(solution: LayerSolution, channels: Counts) -> Iterator[Term]:
@@ -78,16 +88,15 @@ def _list_copies(
     """Spell one slot for every channel tuple, in the way the mixing says."""
     name = problem.name_weight(block.degree, block.shape)
     outputs = range(channels["out"])
-    if block.degree == 0:
+    if not block.total:
         for o in outputs:
             yield Term((o, k), sign, ((name, (o, label)),), ())
         return
     if problem.channels.mixing == "factored":
-        yield from _list_factored(block, channels, k, label, sign, indices)
+        yield from _list_factored(problem, block, channels, k, label, sign, indices)
         return
-    for p, chosen in enumerate(list_channel_tuples(block.shape, channels["in"])):
-        spread = [c for c, part in zip(chosen, block.shape, strict=True) for _ in range(part)]
-        inputs = tuple(zip(spread, indices, strict=True))
+    for p, spread in enumerate(_spread_tuples(problem, block, channels)):
+        inputs = tuple(zip(_name_positions(problem, block), spread, indices, strict=True))
         if problem.channels.mixing == "depthwise":
             yield Term((p, k), sign, ((name, (p, label)),), inputs)
             continue
@@ -95,16 +104,41 @@ def _list_copies(
             yield Term((o, k), sign, ((name, (o, p, label)),), inputs)
 
 
+def _name_positions(problem: LayerProblem, block: Block) -> list[str]:
+    """Return the argument that each index of a monomial belongs to."""
+    pairs = zip(list_factor_sources(problem, block.shape), block.parts, strict=True)
+    return [source.argument for source, part in pairs for _ in range(part)]
+
+
+def _spread_tuples(problem: LayerProblem, block: Block, channels: Counts) -> list[list[int]]:
+    """Return, per channel tuple of a block, the channel of each index of a monomial."""
+    if problem.channels.mixing == "depthwise":
+        # Every factor is in the one channel.
+        return [[c] * block.total for c in range(channels["in"])]
+    return [
+        [c for c, part in zip(chosen, block.parts, strict=True) for _ in range(part)]
+        for chosen in tuples_of(problem, block.shape).list_all(channels)
+    ]
+
+
 def _list_factored(
-    block: Block, channels: Counts, k: int, label: int, sign: int, indices: list[int]
+    problem: LayerProblem,
+    block: Block,
+    channels: Counts,
+    k: int,
+    label: int,
+    sign: int,
+    indices: list[int],
 ) -> Iterator[Term]:
-    d = block.degree
+    weight, mix = problem.name_weight(block.degree, block.shape), problem.name_mix(block.degree)
+    names, maps = _name_positions(problem, block), problem.name_maps(block.degree)
+    counts = [channels[s.count] for s in list_factor_sources(problem, block.shape)]
     for o in range(channels["out"]):
         for r in range(channels["rank"]):
-            for spread in np.ndindex(*(channels["in"],) * d):
-                maps = tuple((f"factor_{d}_{j + 1}", (r, c)) for j, c in enumerate(spread))
-                weights = ((f"weight_{d}", (r, label)), (f"mix_{d}", (o, r)), *maps)
-                yield Term((o, k), sign, weights, tuple(zip(spread, indices, strict=True)))
+            for spread in np.ndindex(*counts):
+                mixed = tuple((m, (r, c)) for m, c in zip(maps, spread, strict=True))
+                weights = ((weight, (r, label)), (mix, (o, r)), *mixed)
+                yield Term((o, k), sign, weights, tuple(zip(names, spread, indices, strict=True)))
 
 
 def evaluate_block(
@@ -112,7 +146,7 @@ def evaluate_block(
 ) -> Array:
     """Evaluate one block of the ansatz with tied weights in the prime field, shape ``(o, k)``."""
     result = np.zeros((channels["out"], problem.output.dim), dtype=np.int64)
-    if not block.tying.classes:
+    if not block.tying.coefficients:
         return result
     name = problem.name_weight(block.degree, block.shape)
     values = _evaluate_monomials(problem, block, inputs, channels)
@@ -122,9 +156,9 @@ def evaluate_block(
         weights = inputs[name][..., labels[kept]]
         slots = weights * (signs[kept] * values[:, kept] % PRIME) % PRIME
         sums = slots.sum(axis=-1) % PRIME
-        if problem.channels.mixing == "factored" and block.degree:
-            sums = inputs[f"mix_{block.degree}"] * sums % PRIME
-        elif problem.channels.mixing == "depthwise" and block.degree:
+        if problem.channels.mixing == "factored" and block.total:
+            sums = inputs[problem.name_mix(block.degree)] * sums % PRIME
+        elif problem.channels.mixing == "depthwise" and block.total:
             sums = sums[:, None]
         result[:, k] = sums.reshape(len(result), -1).sum(axis=-1)
     return result % PRIME
@@ -134,17 +168,15 @@ def _evaluate_monomials(
     problem: LayerProblem, block: Block, inputs: dict[str, Array], channels: Counts
 ) -> Array:
     """Evaluate all monomials of a block at each channel tuple, shape ``(p, a)``; r for p."""
-    x, d = inputs["x"][0], block.degree
+    d = block.total
+    given = [inputs[name][0] for name in _name_positions(problem, block)]
     if problem.channels.mixing == "factored" and d:
-        sides = [_dot(inputs[f"factor_{d}_{j + 1}"], x) for j in range(d)]
+        maps = [inputs[name] for name in problem.name_maps(block.degree)]
+        sides = [_dot(m, x) for m, x in zip(maps, given, strict=True)]
     else:
-        tuples = list_channel_tuples(block.shape, channels["in"])
-        spread = [
-            [c for c, part in zip(chosen, block.shape, strict=True) for _ in range(part)]
-            for chosen in tuples
-        ]
-        chosen = np.array(spread, dtype=np.int64).reshape(len(tuples), d)
-        sides = [x[chosen[:, j]] for j in range(d)]
+        spread = _spread_tuples(problem, block, channels)
+        chosen = np.array(spread, dtype=np.int64).reshape(len(spread), d)
+        sides = [x[chosen[:, j]] for j, x in enumerate(given)]
     columns = block.tying.ansatz.space.columns()
     values = np.ones((len(sides[0]) if d else 1, len(columns)), dtype=np.int64)
     for j, side in enumerate(sides):

@@ -125,7 +125,7 @@ def compare_polynomials(solution: LayerSolution, plan: Plan, channels: Mapping[s
     found = evaluate(plan, inputs, POLYNOMIALS, channels)["y"][0]
     wanted: dict[tuple[int, int], Polynomial] = {}
     for term in list_terms(solution, channels):
-        variables = [*term.weights, *(("x", (0, c, i)) for c, i in term.inputs)]
+        variables = [*term.weights, *((name, (0, c, i)) for name, c, i in term.inputs)]
         product = Polynomial.product(term.sign, variables)
         wanted[term.output] = wanted.get(term.output, Polynomial.ratio(0, 1)) + product
     for place in np.ndindex(*found.shape):

@@ -16,6 +16,7 @@ from eqcompile.layers.problem import (
     flatten_shape,
     number_factors,
 )
+from eqcompile.solve.relations import spell_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Ansatz:
         linear: The generators that are no signed permutations, with one matrix per factor.
         relations: Further equations.
         fibration: A balanced colouring that makes ties of its own, or None.
+        sources: The number of the input each factor is in. Left out: the first.
     """
 
     output: SignedAction
@@ -62,10 +64,13 @@ class Ansatz:
     linear: tuple[LinearGenerator, ...] = ()
     relations: tuple[Rows, ...] = ()
     fibration: Fibration | None = None
+    sources: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.names:
             object.__setattr__(self, "names", name_factors(("",), (self.shape,)))
+        if not self.sources:
+            object.__setattr__(self, "sources", (0,) * len(self.shape))
 
     @property
     def space(self) -> MonomialSpace:
@@ -123,9 +128,15 @@ def expand(problem: LayerProblem, shape: Shape) -> Ansatz:
         shape=flatten_shape(shape),
         causes=problem.labels,
         names=name_factors(names, shape),
+        sources=factors,
         linear=tuple(
             replace(generator, inputs=tuple(generator.inputs[i] for i in factors))
             for generator in problem.linear
+        ),
+        relations=tuple(
+            Rows(relation.cause, *sides, relation.at)
+            for relation in problem.relations
+            if (sides := spell_rows(relation, problem, shape)) is not None
         ),
         fibration=problem.group.fibration,
     )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from eqcompile.actions.group import Group, Representation, name_generators
+from eqcompile.actions.group import Group, name_generators
 from eqcompile.exact.signed import SignedPermutation
-from eqcompile.layers.problem import Channels, LayerProblem, Shape
+from eqcompile.layers.problem import (
+    Channels,
+    LayerInput,
+    LayerProblem,
+    SignedAction,
+    keep_degree,
+)
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.constraints import constrain
 from eqcompile.solve.solver import solve
@@ -79,47 +87,47 @@ def mix_orbits() -> Group:
     return make_group("C_6 on 3 + 1 + 2 + 1 points", permute(1, 2, 0, 3, 5, 4, 6))
 
 
-def act(group: Group) -> Representation:
-    return Representation("V", group.dim, group.generators)
+def act(group: Group) -> SignedAction:
+    return SignedAction("V", group.dim, group.generators)
 
 
-def fix(group: Group, dim: int = 1) -> Representation:
-    return Representation(
+def fix(group: Group, dim: int = 1) -> SignedAction:
+    return SignedAction(
         "1" if dim == 1 else f"{dim} 1",
         dim,
         tuple(SignedPermutation.identity(dim) for _ in group.labels),
     )
 
 
-def sign(group: Group) -> Representation:
+def sign(group: Group) -> SignedAction:
     images = (SignedPermutation(np.arange(1), np.array([g.parity()])) for g in group.generators)
-    return Representation("sign", 1, tuple(images))
+    return SignedAction("sign", 1, tuple(images))
 
 
-def twist(group: Group) -> Representation:
+def twist(group: Group) -> SignedAction:
     """The defining action times the sign of the permutation."""
     images = (SignedPermutation(g.perm, g.signs * g.parity()) for g in group.generators)
-    return Representation("V * sign", group.dim, tuple(images))
+    return SignedAction("V * sign", group.dim, tuple(images))
 
 
-def subsets(n: int) -> Representation:
+def subsets(n: int) -> SignedAction:
     """S_n on the pairs of its points."""
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
     moves = (
         permute(*(pairs.index(tuple(sorted((int(g.perm[i]), int(g.perm[j]))))) for i, j in pairs))  # type: ignore[arg-type]
         for g in symmetric(n).generators
     )
-    return Representation("subsets(V, 2)", len(pairs), tuple(moves))
+    return SignedAction("subsets(V, 2)", len(pairs), tuple(moves))
 
 
-def flip_one() -> tuple[Group, Representation]:
+def flip_one() -> tuple[Group, SignedAction]:
     """A reflection of the line, to one output that it negates and one that it keeps."""
     group = make_group("C_2", SignedPermutation(np.arange(1), np.array([-1])))
     images = (SignedPermutation(np.arange(2), np.array([-1, 1])),)
-    return group, Representation("V + 1", 2, images)
+    return group, SignedAction("V + 1", 2, images)
 
 
-ACTIONS: dict[str, tuple[Group, Representation]] = {
+ACTIONS: dict[str, tuple[Group, SignedAction]] = {
     "S_1": (symmetric(1), act(symmetric(1))),
     "S_2": (symmetric(2), act(symmetric(2))),
     "S_3": (symmetric(3), act(symmetric(3))),
@@ -151,17 +159,37 @@ ACTIONS: dict[str, tuple[Group, Representation]] = {
 
 
 def pose(
-    name: str, *degrees: int, layer: str = "Layer", channels: Channels | None = None
+    name: str,
+    *degrees: int,
+    layer: str = "Layer",
+    width: int = 1,
+    channels: Channels | None = None,
 ) -> LayerProblem:
     group, output = ACTIONS[name]
-    return LayerProblem(layer, group, act(group), output, degrees, channels or Channels())
+    return pose_group(group, output, degrees, layer=layer, width=width, channels=channels)
 
 
-def tie(name: str, degree: int, shape: Shape | None = None) -> Tying:
-    wanted = shape if shape is not None else (degree,) if degree else ()
+def pose_group(
+    group: Group,
+    output: SignedAction,
+    degrees: Sequence[int],
+    *,
+    layer: str = "Layer",
+    width: int = 1,
+    channels: Channels | None = None,
+) -> LayerProblem:
+    given = LayerInput("x", act(group), width)
+    wanted = tuple((d,) for d in degrees)
+    return LayerProblem(
+        layer, group, group.labels, (given,), output, wanted, channels or Channels()
+    )
+
+
+def tie(name: str, degree: int, shape: tuple[int, ...] | None = None) -> Tying:
+    wanted = keep_degree((degree,)) if shape is None else (shape,)
     return solve(constrain(expand(pose(name, degree), wanted)))
 
 
 def tie_group(group: Group, degree: int) -> Tying:
-    problem = LayerProblem("Layer", group, act(group), act(group), (degree,), Channels())
-    return solve(constrain(expand(problem, (degree,))))
+    problem = pose_group(group, act(group), [degree])
+    return solve(constrain(expand(problem, keep_degree((degree,)))))

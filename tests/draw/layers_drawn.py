@@ -22,9 +22,13 @@ class Proofs:
 
 @cache
 def solve_named(
-    name: str, *degrees: int, layer: str = "Layer", channels: Channels | None = None
+    name: str,
+    *degrees: int,
+    layer: str = "Layer",
+    width: int = 1,
+    channels: Channels | None = None,
 ) -> LayerSolution:
-    return solve_layer(pose(name, *degrees, layer=layer, channels=channels))
+    return solve_layer(pose(name, *degrees, layer=layer, width=width, channels=channels))
 
 
 @cache

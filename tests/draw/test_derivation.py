@@ -13,25 +13,26 @@ from eqcompile.draw.channels import list_parameters
 from eqcompile.draw.derivation import count_equalities, explain_layer, list_equalities
 from eqcompile.draw.matrices import explain_matrix
 from eqcompile.draw.ordered import find_relation
-from eqcompile.layers.problem import Channels, LayerProblem, Mixing
+from eqcompile.layers.problem import Channels, Mixing
 from eqcompile.solve.constraints import constrain
 from eqcompile.solve.layer import solve_layer
-from tests.draw.actions_drawn import ACTIONS, act, cyclic, symmetric, tie, tie_group
+from tests.draw.actions_drawn import ACTIONS, act, cyclic, pose_group, symmetric, tie, tie_group
 from tests.draw.layers_drawn import compile_named, solve_named
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
-    "s3": ("S_3", (0, 1, 2), Channels(2, 3)),
-    "b2": ("B_2", (1, 2, 3), Channels()),
-    "grid": ("3x3 grid to scalar", (0, 1, 2), Channels(1, 10, "channelwise")),
-    "mixed": ("mixed", (1,), Channels(4, 4, "depthwise")),
+    "s3": ("S_3", (0, 1, 2), 2, Channels(3)),
+    "b2": ("B_2", (1, 2, 3), 1, Channels()),
+    "grid": ("3x3 grid to scalar", (0, 1, 2), 1, Channels(10, "channelwise")),
+    "mixed": ("mixed", (1,), 4, Channels(4, "depthwise")),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_golden_derivations(case: str) -> None:
-    name, degrees, channels = CASES[case]
-    text = explain_layer(solve_named(name, *degrees, layer="Quad", channels=channels))
+    name, degrees, width, channels = CASES[case]
+    solution = solve_named(name, *degrees, layer="Quad", width=width, channels=channels)
+    text = explain_layer(solution)
     assert text == (GOLDEN / f"{case}.txt").read_text(encoding="utf-8")
 
 
@@ -114,8 +115,8 @@ def test_a_signed_relation_carries_its_sign() -> None:
 
 @pytest.mark.parametrize("mixing", ["full", "channelwise", "depthwise", "factored"])
 def test_parameters_are_those_of_the_plan(mixing: Mixing) -> None:
-    channels = Channels(3, 3, mixing, 2 if mixing == "factored" else None)
-    solution = solve_named("S_3", 0, 1, 2, channels=channels)
+    channels = Channels(3, mixing, 2 if mixing == "factored" else None)
+    solution = solve_named("S_3", 0, 1, 2, width=3, channels=channels)
     names = [p.name for p in list_parameters(solution)]
     text = explain_layer(solution)
     assert all(re.search(rf"^  {name} ", text, re.MULTILINE) for name in names)
@@ -136,9 +137,9 @@ def test_parameters_are_those_of_the_plan(mixing: Mixing) -> None:
 
 def test_many_channels_get_an_advice() -> None:
     advice = "consider mixing: factored"
-    assert advice in explain_layer(solve_named("S_3", 2, channels=Channels(65, 1)))
-    assert advice not in explain_layer(solve_named("S_3", 2, channels=Channels(64, 1)))
-    assert advice not in explain_layer(solve_named("S_3", 1, channels=Channels(65, 1)))
+    assert advice in explain_layer(solve_named("S_3", 2, width=65))
+    assert advice not in explain_layer(solve_named("S_3", 2, width=64))
+    assert advice not in explain_layer(solve_named("S_3", 1, width=65))
 
 
 def test_forms_plan_and_proof_are_told() -> None:
@@ -177,7 +178,7 @@ def test_cut_formulas_say_what_they_leave_out() -> None:
 
 def test_large_layers_are_explained_fast() -> None:
     for group, degree in ((symmetric(100), 3), (cyclic(1000), 2), (symmetric(50), 2)):
-        problem = LayerProblem("Big", group, act(group), act(group), (degree,), Channels())
+        problem = pose_group(group, act(group), [degree], layer="Big")
         solution = solve_layer(problem, blocks=False)
         start = time.process_time()
         text = explain_layer(solution)

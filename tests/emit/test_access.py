@@ -130,7 +130,7 @@ def test_coefficients_are_those_of_the_diagrams(zoo: ModuleType, name: str) -> N
 
 
 def test_classes_are_numbered_by_their_least_slot(zoo: ModuleType) -> None:
-    tying = solve_posed(pose("C_4", (0, 1, 2), inputs=2, outputs=3, name="Cycle")).tying(2)
+    tying = solve_posed(pose("C_4", (0, 1, 2), inputs=2, outputs=3, name="Cycle")).tying((2,))
     layer = make(zoo, "Cycle")
     assert layer.classes(2) == tying.classes
     first = layer.basis(2).reshape(tying.classes, -1).abs().argmax(1)

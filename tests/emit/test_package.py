@@ -94,9 +94,10 @@ def test_no_text_of_a_spec_reaches_code() -> None:
     """Labels, names of groups and derivations are data; code holds identifiers and numbers."""
     problem = pose("S_3", (1,), name="Quad")
     nasty = '"""\nimport subprocess  # {{ 1 }} {% raise %}'
-    group = replace(problem.group, name=nasty, labels=(nasty, nasty + "2"))
-    action = replace(problem.input, text=nasty)
-    layer = emit_layer(replace(problem, group=group, input=action))
+    labels = (nasty, nasty + "2")
+    group = replace(problem.group, name=nasty, labels=labels)
+    given = replace(problem.inputs[0], action=replace(problem.inputs[0].action, text=nasty))
+    layer = emit_layer(replace(problem, group=group, labels=labels, inputs=(given,)))
     layer = replace(layer, costs=nasty, explanation=nasty)
     found = render_package("boards", [layer], certificate_json="", report_html="", origin=ORIGIN)
     for name, text in found:
@@ -182,13 +183,14 @@ def test_tying_json_says_everything(files: dict[str, str]) -> None:
     assert [layer["name"] for layer in data["layers"]] == [p.name for p in PROBLEMS]
     for layer, problem in zip(data["layers"], PROBLEMS, strict=True):
         assert [g["perm"] for g in layer["input"]["images"]] == [
-            g.perm.tolist() for g in problem.input.images
+            g.perm.tolist() for g in problem.inputs[0].action.images
         ]
         assert [g["signs"] for g in layer["output"]["images"]] == [
             g.signs.tolist() for g in problem.output.images
         ]
         for entry in layer["blocks"]:
-            tying = solve_posed(problem).block(entry["degree"], tuple(entry["shape"])).tying
+            degree, shape = (entry["degree"],), (tuple(entry["shape"]),)
+            tying = solve_posed(problem).block(degree, shape).tying
             labels, signs = tying.table()
             slots = np.array(entry["slots"])
             assert (np.abs(slots) - 1 == labels).all()

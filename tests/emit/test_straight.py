@@ -67,13 +67,19 @@ PROBLEMS = [
 ]
 
 
+def measure(problem: LayerProblem) -> tuple[int, int]:
+    """Return the number of inputs and of outputs."""
+    return problem.inputs[0].action.dim, problem.output.dim
+
+
 def tabulate(solution: LayerSolution) -> dict[int, list[list[tuple[int, int, tuple[int, ...]]]]]:
     """Return per degree and output the class, sign and monomial of every slot not zero."""
     found = {}
     for degree in solution.problem.degrees:
         labels, signs = solution.tying(degree).table()
-        monomials = [tuple(m) for m in list_tuples(solution.problem.input.dim, degree).tolist()]
-        found[degree] = [
+        dim, _ = measure(solution.problem)
+        monomials = [tuple(m) for m in list_tuples(dim, *degree).tolist()]
+        found[sum(degree)] = [
             [(int(c), int(s), m) for c, s, m in zip(*row, monomials, strict=True) if c >= 0]
             for row in zip(labels, signs, strict=True)
         ]
@@ -94,7 +100,7 @@ class Draw:
     @property
     def classes(self) -> dict[int, int]:
         degrees = self.solution.problem.degrees
-        return {d: self.solution.tying(d).classes if d in degrees else 0 for d in (0, 1, 2)}
+        return {d: self.solution.tying((d,)).classes if (d,) in degrees else 0 for d in (0, 1, 2)}
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -108,7 +114,7 @@ class Draw:
 
     def arrays(self) -> dict[str, list[int]]:
         draw = random.Random(0)
-        n_in, n_out = self.solution.problem.input.dim, self.solution.problem.output.dim
+        n_in, n_out = measure(self.solution.problem)
         lanes = self.batch * self.channels
         lengths = {"x": lanes * n_in, "grad_y": lanes * n_out}
         lengths |= {"weight": self.channels * self.sizes["M"]}
@@ -117,7 +123,7 @@ class Draw:
 
     def expect(self, arrays: dict[str, list[int]], row: int, c: int) -> dict[str, list[int]]:
         """Evaluate outputs, gradients for inputs and for weights of one row and channel."""
-        n_in, n_out = self.solution.problem.input.dim, self.solution.problem.output.dim
+        n_in, n_out = measure(self.solution.problem)
         place = row * self.channels + c
         x = arrays["x"][place * n_in :][:n_in]
         g = arrays["grad_y"][place * n_out :][:n_out]
@@ -166,7 +172,7 @@ def test_kernels_are_the_polynomial(problem: LayerProblem) -> None:
 def test_weight_gradients_are_summed_over_a_split(problem: LayerProblem) -> None:
     drawn = Draw(solve_posed(problem), batch=5, channels=2)
     text, arrays, size = render_straight(drawn.solution), drawn.arrays(), drawn.sizes["M"]
-    held = size + problem.input.dim + problem.output.dim
+    held = size + sum(measure(problem))
     if size > straight.WEIGHT_LIMIT or held > straight.HELD_LIMIT:
         assert f"weight_{problem.name}" not in text
         return

@@ -15,8 +15,9 @@ from eqcompile.emit.lookups import choose_lookup, choose_widths
 from eqcompile.exact.monomials import list_channel_tuples
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.features import class_table, monomial_table, ordered_table
-from eqcompile.plan.ir import ChannelTable, Table
+from eqcompile.plan.ir import ChannelTable, ChannelTuples, Table
 from eqcompile.plan.lifted import coset_table, find_cosets, lifted_table, place_table
+from eqcompile.plan.sources import list_sources
 from tests.emit.problems import ACTIONS, install, make, pose, solve_posed
 
 
@@ -32,14 +33,15 @@ def load(package: ModuleType, module: str) -> Any:
 
 def list_tables(problem: LayerProblem) -> list[Table]:
     blocks = [b for b in solve_posed(problem).parameter_blocks() if b.tying.classes]
-    n = problem.input.dim
-    found = [class_table(b) for b in blocks]
-    found += [ordered_table(b, n) for b in blocks]
-    found += [lifted_table(b, orbit) for b in blocks for orbit in b.tying.orbits]
+    sources = list_sources(problem)
+    found = [class_table(problem, b) for b in blocks]
+    found += [ordered_table(problem, b) for b in blocks]
+    found += [lifted_table(problem, b, orbit) for b in blocks for orbit in b.tying.orbits]
     for orbit in blocks[0].tying.orbits:
         cosets = find_cosets(problem, orbit)
-        found += [coset_table(cosets), place_table(cosets, problem.output.dim)]
-    return found + [monomial_table(n, d, j) for d in (2, 3) for j in range(d)]
+        found += [coset_table(cosets, source) for source in sources]
+        found.append(place_table(cosets, problem.output.dim))
+    return found + [monomial_table(s, d, j) for s in sources for d in (2, 3) for j in range(d)]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_channel_tables(actions: ModuleType) -> None:
         for channels in (1, 2, 4):
             expected = list_channel_tuples(shape, channels)
             assert tuple(tables.list_channel_tuples(shape, channels)) == expected
-            table = ChannelTable("channel", shape, 1)
+            table = ChannelTable("channel", ChannelTuples((shape,), ("in",)), 1)
             recipe = choose_lookup(table, transposed=False).recipe
             made = lookups_made.make_table("L0", recipe, channels)
             assert made.columns.tolist() == [t[1] for t in expected]
@@ -113,8 +115,8 @@ def test_packages_and_plans_have_the_same_cosets(actions: ModuleType, position: 
         assert (found.representatives == least).nonzero().flatten().tolist() == rows
         assert found.outputs[rows, least].tolist() == rows
         assert found.output_signs[rows, least].tolist() == expected.output_signs.tolist()
-        assert found.inputs[rows].tolist() == expected.inputs.tolist()
-        assert found.input_signs[rows].tolist() == expected.input_signs.tolist()
+        assert found.inputs[rows].tolist() == expected.inputs[0].tolist()
+        assert found.input_signs[rows].tolist() == expected.input_signs[0].tolist()
     assert len(found.representatives) == sum(len(orbit.outputs) for orbit in orbits)
 
 
@@ -143,7 +145,7 @@ def test_a_walk_of_long_cycles_is_short(packages: Path) -> None:
     problem = make_problem(cyclic(60), cyclic(60), (2,), name="Long", form="monomial")
     package = install(packages, "tables_of_a_cycle", [problem])
     classes = load(package, "tables").expand_block("Long", 2, (2,))
-    labels, signs = solve_posed(problem).tying(2).table()
+    labels, signs = solve_posed(problem).tying((2,)).table()
     assert classes.labels.tolist() == labels.tolist()
     assert classes.signs.tolist() == signs.tolist()
     assert make(package, "Long")(torch.ones(1, 1, 60, dtype=torch.float64)).shape == (1, 1, 60)

@@ -80,7 +80,7 @@ def test_variance_of_every_block(action: str, degrees: tuple[int, ...]) -> None:
 
 def test_quadratic_layer_of_four_points() -> None:
     """maths.md: s^2 = n_out / V = 2/3."""
-    tying = solve_posed(pose("S_4", (2,))).tying(2)
+    tying = solve_posed(pose("S_4", (2,))).tying((2,))
     assert Fraction(4) / block_variance(tying) == Fraction(2, 3)
 
 
@@ -107,7 +107,7 @@ def expand_factored(tying: Tying, channels: int) -> Fraction:
 )
 def test_factored_variance(action: str, degree: int, channels: int) -> None:
     problem = pose(action, (degree,), mixing="factored", rank=1)
-    tying = solve_posed(problem).block(degree, (1,) * degree).tying
+    tying = solve_posed(problem).block((degree,), ((1,) * degree,)).tying
     powers = factored_variance(tying)
     found = sum((v / channels**j for j, v in enumerate(powers)), Fraction(0))
     assert len(powers) == degree

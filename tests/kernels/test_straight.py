@@ -51,7 +51,7 @@ class Layer:
         """Classes of degree 0, 1 and 2."""
         degrees = self.solution.problem.degrees
         none, linear, square = (
-            self.solution.tying(d).classes if d in degrees else 0 for d in (0, 1, 2)
+            self.solution.tying((d,)).classes if (d,) in degrees else 0 for d in (0, 1, 2)
         )
         return none, linear, square
 
@@ -83,8 +83,8 @@ def evaluate(layer: Layer, x: Tensor, weight: Tensor, constant: Tensor) -> Tenso
         tying = layer.solution.tying(degree)
         if tying.classes:
             labels, signs = (torch.from_numpy(part.copy()) for part in tying.table())
-            slots = parts[degree][:, labels.clamp(min=0)] * signs
-            monomials = torch.from_numpy(list_tuples(problem.input.dim, degree).copy())
+            slots = parts[sum(degree)][:, labels.clamp(min=0)] * signs
+            monomials = torch.from_numpy(list_tuples(problem.inputs[0].action.dim, *degree).copy())
             y = y + torch.einsum("bct,ckt->bck", x[..., monomials].prod(-1), slots)
     return y
 
@@ -111,12 +111,12 @@ def run(layer: Layer, batch: int, channels: int, dtype: torch.dtype) -> dict[str
     constants, linear, square = layer.sizes
     problem, classes = layer.solution.problem, linear + square
     sums = torch.float64 if dtype == torch.float64 else torch.float32
-    x = draw(batch, channels, problem.input.dim, dtype=dtype)
+    x = draw(batch, channels, problem.inputs[0].action.dim, dtype=dtype)
     grad_y = draw(batch, channels, problem.output.dim, dtype=dtype)
     weight, constant = (torch.randn(channels, m).to(dtype) for m in (classes, constants))
     splits = -(-batch // ROWS)
     y = poison(batch, channels, problem.output.dim, dtype=sums)
-    grad_x = poison(batch, channels, problem.input.dim, dtype=sums)
+    grad_x = poison(batch, channels, problem.inputs[0].action.dim, dtype=sums)
     partial = poison(splits, channels, classes, dtype=sums)
     options = (BLOCK, tl.float64 if sums == torch.float64 else tl.float32)
     grid = (-(-batch // BLOCK), channels)
@@ -155,7 +155,7 @@ def is_close(errors: dict[str, float], tolerance: float) -> bool:
 def test_kernels_in_the_interpreter(case: str, dtype: torch.dtype, tmp_path: Path) -> None:
     problem = PROBLEMS[case]
     layer = load(tmp_path, problem)
-    errors = run(layer, 2 * ROWS + 5, problem.channels.inputs, dtype)
+    errors = run(layer, 2 * ROWS + 5, problem.inputs[0].channels, dtype)
     assert is_close(errors, 1e-14 if dtype == torch.float64 else 5e-7), errors
     assert ("partial" in errors) == (case != "D2Q9")
 

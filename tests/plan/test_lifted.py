@@ -83,14 +83,14 @@ def test_a_lone_degree(degree: int) -> None:
 def test_cosets_are_the_walk_of_the_tying(name: str) -> None:
     """The elements move the monomials of degree 1 as those that carry the classes do."""
     solution = solve_action(name, [1])
-    tying = solution.tying(1)
+    tying = solution.tying((1,))
     for orbit in tying.orbits:
         cosets = find_cosets(solution.problem, orbit)
         assert cosets.outputs.tolist() == sorted(orbit.outputs.tolist())
         place = {k: g for g, k in enumerate(cosets.outputs.tolist())}
         for k, moved, turn in tying.carry(orbit):
-            assert cosets.inputs[place[k]].tolist() == moved.perm.tolist()
-            assert cosets.input_signs[place[k]].tolist() == moved.signs.tolist()
+            assert cosets.inputs[0][place[k]].tolist() == moved.perm.tolist()
+            assert cosets.input_signs[0][place[k]].tolist() == moved.signs.tolist()
             assert cosets.output_signs[place[k]] == turn
 
 

@@ -129,7 +129,7 @@ def test_a_block_without_classes_has_no_part() -> None:
     plan = lower(solution, "monomial")
     values = draw_inputs(plan, pick_channels(solution.problem), 0)
     assert "weight_2" in values
-    assert solution.tying(2).classes + solution.tying(1).classes > 0
+    assert solution.tying((2,)).classes + solution.tying((1,)).classes > 0
 
 
 def test_terms_of_the_ansatz_are_counted() -> None:

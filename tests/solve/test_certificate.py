@@ -10,6 +10,7 @@ import pytest
 
 from eqcompile.errors import CertificateError
 from eqcompile.exact.signed import IntArray
+from eqcompile.layers.problem import keep_degree
 from eqcompile.solve import certificate
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.certificate import prove
@@ -23,8 +24,8 @@ Mutant = Callable[[IntArray, IntArray], tuple[IntArray, IntArray]]
 
 def solve_small(name: str, degree: int) -> Tying:
     inputs, outputs = SMALL[name]
-    shape = (degree,) if degree else ()
-    return solve(constrain(expand(make_problem(inputs, outputs, [degree]), shape)))
+    problem = make_problem(inputs, outputs, [degree])
+    return solve(constrain(expand(problem, keep_degree((degree,)))))
 
 
 def mutate(tying: Tying, mutant: Mutant) -> Tying:
@@ -116,8 +117,8 @@ def test_a_wrong_walk_is_refused() -> None:
 def test_mixed_convention_is_refused() -> None:
     """Hankel instead of circulant: input moved by g, output by its inverse, has the right count."""
     inputs, outputs = cyclic(4), [g.inverse() for g in cyclic(4)]
-    right = solve(constrain(expand(make_problem(inputs, cyclic(4), [1]), (1,))))
-    wrong = solve(constrain(expand(make_problem(inputs, outputs, [1]), (1,))))
+    right = solve(constrain(expand(make_problem(inputs, cyclic(4), [1]), ((1,),))))
+    wrong = solve(constrain(expand(make_problem(inputs, outputs, [1]), ((1,),))))
     assert right.classes == wrong.classes
     with pytest.raises(CertificateError):
         prove(replace(wrong, ansatz=right.ansatz))
@@ -134,11 +135,11 @@ def test_every_small_action_is_proven(name: str, degree: int) -> None:
 
 def test_large_groups_are_proven_without_characters() -> None:
     generators = hyperoctahedral(6)
-    tying = solve(constrain(expand(make_problem(generators, generators, [3]), (3,))))
+    tying = solve(constrain(expand(make_problem(generators, generators, [3]), ((3,),))))
     assert prove(tying).proof == ("components",)
     assert (
         prove(
-            solve(constrain(expand(make_problem(symmetric(8), symmetric(8), [2]), (2,))))
+            solve(constrain(expand(make_problem(symmetric(8), symmetric(8), [2]), ((2,),))))
         ).group_order
         is None
     )

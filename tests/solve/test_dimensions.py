@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eqcompile.layers.problem import keep_degree, split_degree
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.constraints import constrain
@@ -23,7 +24,7 @@ from tests.actions_of import (
 
 def count(generators: Generators, degree: int, *, ordered: bool = False) -> int:
     problem = make_problem(generators, generators, [degree])
-    shape = (1,) * degree if ordered else ((degree,) if degree else ())
+    shape = split_degree((degree,)) if ordered else keep_degree((degree,))
     return solve(constrain(expand(problem, shape))).classes
 
 
@@ -38,7 +39,7 @@ def test_every_public_case() -> None:
     for case in cases:
         problem = read_case(case)
         degree = case["degree"]
-        constraints = constrain(expand(problem, (degree,) if degree else ()))
+        constraints = constrain(expand(problem, keep_degree((degree,))))
         tying = solve(constraints, "table")
         assert tying.classes == case["dimension"], case["id"]
         assert same_tying(tying, solve(constraints, "stabiliser")), case["id"]
@@ -91,7 +92,7 @@ def test_full_mixing_of_channels(channels: int, expected: int) -> None:
     """S_n, n >= 3, quadratic: 4 C(C+1)/2 + C(C-1)/2 maps from C channels to one."""
     problem = make_problem(symmetric(3), symmetric(3), [2], channels=(channels, 1))
     solution = solve_layer(problem)
-    squares, products = (solution.block(2, s).tying.classes for s in ((2,), (1, 1)))
+    squares, products = (solution.block((2,), (s,)).tying.classes for s in ((2,), (1, 1)))
     assert channels * squares + channels * (channels - 1) // 2 * products == expected
 
 
@@ -104,7 +105,7 @@ def test_full_mixing_of_channels(channels: int, expected: int) -> None:
 def test_large_groups(generators: Generators, degree: int, expected: int) -> None:
     """Tables of 17 million to 500 million slots are solved and proven without being stored."""
     problem = make_problem(generators, generators, [degree])
-    tying = solve(constrain(expand(problem, (degree,))))
+    tying = solve(constrain(expand(problem, ((degree,),))))
     assert tying.classes == expected
     proof = prove(tying)
     assert proof.streamed

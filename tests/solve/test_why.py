@@ -33,7 +33,7 @@ def follow(ansatz: Ansatz, chain: Chain) -> None:
 @pytest.mark.parametrize("degree", [1, 2])
 def test_every_tie_has_its_chain(name: str, degree: int) -> None:
     inputs, outputs = SMALL[name]
-    tying = solve(constrain(expand(make_problem(inputs, outputs, [degree]), (degree,))))
+    tying = solve(constrain(expand(make_problem(inputs, outputs, [degree]), ((degree,),))))
     ansatz = tying.ansatz
     for output, labels, signs in tying.rows():
         for rank, label in enumerate(labels.tolist()):
@@ -52,7 +52,7 @@ def test_every_tie_has_its_chain(name: str, degree: int) -> None:
 
 def test_slots_of_different_classes_have_no_chain() -> None:
     inputs, outputs = SMALL["S_3"]
-    ansatz = expand(make_problem(inputs, outputs, [1]), (1,))
+    ansatz = expand(make_problem(inputs, outputs, [1]), ((1,),))
     assert explain_tie(ansatz, (0, 0), (0, 1)) is None
     assert explain_zero(ansatz, (0, 0)) is None
 
@@ -61,4 +61,4 @@ def test_too_many_slots_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(why, "REACH", 10)
     inputs, outputs = SMALL["S_3"]
     with pytest.raises(Refusal, match="out of reach"):
-        explain_tie(expand(make_problem(inputs, outputs, [2]), (2,)), (0, 0), (0, 1))
+        explain_tie(expand(make_problem(inputs, outputs, [2]), ((2,),)), (0, 0), (0, 1))
