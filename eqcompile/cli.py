@@ -69,6 +69,9 @@ def solve(spec: SpecFile, as_json: Json = False) -> None:
     with speak_errors():
         with show_progress() as progress:
             found = views.summarise(spec, progress)
+        for layer in found["layers"]:
+            for cause in layer["redundant"]:
+                note(f"note: {layer['name']}: {cause} follows from what else is demanded")
         if as_json:
             say(json.dumps(found, indent=1))
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.program import explain_forms
@@ -37,6 +37,7 @@ Tying.draw_html = staticmethod(draw_html)
 
 Source = Spec | Path | str | dict[str, Any]
 Progress = Callable[[str], None]
+T = TypeVar("T")
 
 
 def keep_quiet(text: str) -> None:
@@ -66,8 +67,24 @@ def solve_spec(
         blocks: Solve the channel blocks as well, which only building needs.
         progress: Called with a short text before each long step.
     """
-    problems = resolve(read(source))
-    return tuple(solve_layer(p, blocks=blocks, progress=progress) for p in problems)
+    return carry_layers(read(source), lambda p: solve_layer(p, blocks=blocks, progress=progress))
+
+
+def carry_layers(spec: Spec, carry: Callable[[LayerProblem], T]) -> tuple[T, ...]:
+    """Do something with every layer of a spec.
+
+    Raises:
+        SpecError: Layers that cannot be served, each at its place, all at once.
+    """
+    found, refused = [], []
+    for index, problem in enumerate(resolve(spec)):
+        try:
+            found.append(carry(problem))
+        except Refusal as refusal:
+            refused.append(replace(refusal, at=("layers", index, *(refusal.at or ("name",)))))
+    if refused:
+        raise spec.source.locate(refused)
+    return tuple(found)
 
 
 def solve(source: Source) -> dict[str, dict[int | str, Tying]]:
@@ -120,15 +137,7 @@ def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
         SpecError: Layers that cannot be served, each at its place, all at once.
     """
     spec = read(source)
-    layers, refused = [], []
-    for index, problem in enumerate(resolve(spec)):
-        try:
-            layers.append(compile_layer(problem, progress))
-        except Refusal as refusal:
-            refused.append(replace(refusal, at=("layers", index, "name")))
-    if refused:
-        raise spec.source.locate(refused)
-    return Compiled(spec, tuple(layers))
+    return Compiled(spec, carry_layers(spec, lambda problem: compile_layer(problem, progress)))
 
 
 def render(compiled: Compiled) -> dict[str, str]:

@@ -20,14 +20,20 @@ from typing import Any
 
 import numpy as np
 
-from eqcompile.driver import Progress, compile_layer, compile_spec, keep_quiet, render
+from eqcompile.driver import (
+    Progress,
+    carry_layers,
+    compile_layer,
+    compile_spec,
+    keep_quiet,
+    render,
+)
 from eqcompile.emit.claims import FORMAT, dump_json, hash_text
 from eqcompile.emit.tying_json import describe_basis
 from eqcompile.errors import CertificateError, Refusal, SpecError
 from eqcompile.exact.fields import Field, Scalar
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation
-from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import LayerProblem, LinearGenerator, SignedAction, flatten_shape
 from eqcompile.solve.ansatz import Ansatz, Rows, name_factors
 from eqcompile.solve.basis import Basis
@@ -46,7 +52,8 @@ LARGEST_SIDE = 2**26
 
 def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
     """Solve and prove a spec again, and lower what can be emitted; return what held."""
-    return tuple(line for p in resolve(load(path)) for line in verify_problem(p, progress))
+    found = carry_layers(load(path), lambda problem: verify_problem(problem, progress))
+    return tuple(line for lines in found for line in lines)
 
 
 def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> list[str]:

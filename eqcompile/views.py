@@ -9,9 +9,16 @@ from typing import Any
 
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.formats import FORMATS
-from eqcompile.driver import Progress, Source, compile_layer, keep_quiet, read, solve_spec
+from eqcompile.driver import (
+    Progress,
+    Source,
+    carry_layers,
+    compile_layer,
+    keep_quiet,
+    read,
+    solve_spec,
+)
 from eqcompile.errors import Refusal
-from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
@@ -37,24 +44,34 @@ def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]
             key = problem.spell_degree(degree)
             progress(f"{problem.name}: proving degree {key}")
             degrees[key] = count_degree(solution, degree)
-        layers.append({"name": problem.name, "degrees": degrees})
+        redundant = list(list_redundant(solution))
+        layers.append({"name": problem.name, "degrees": degrees, "redundant": redundant})
     return {"layers": layers}
 
 
-def count_degree(solution: LayerSolution, degree: Degree) -> dict[str, Any]:
-    """Return the proven counts of one degree.
+def list_redundant(solution: LayerSolution) -> tuple[str, ...]:
+    """List the constraints of the spec that say nothing new at any degree."""
+    said = {
+        rows.cause
+        for block in solution.blocks
+        for rows in block.tying.ansatz.relations
+        if rows.cause not in block.tying.redundant
+    }
+    causes = (relation.cause for relation in solution.problem.relations)
+    return tuple(cause for cause in causes if cause not in said)
 
-    Actions by signed permutations only tie slots two by two or force them to zero, so no slot
-    depends on several others and no constraint has a right-hand side.
-    """
-    proof = prove(solution.tying(degree))
+
+def count_degree(solution: LayerSolution, degree: Degree) -> dict[str, Any]:
+    """Return the proven counts of one degree."""
+    tying = solution.tying(degree)
+    proof = prove(tying)
     return {
         "slots": proof.slots,
         "classes": proof.classes,
         "ordered_classes": solution.ordered_classes(degree),
         "zeros": proof.zeros,
-        "additive": 0,
-        "affine": False,
+        "additive": tying.additive,
+        "affine": tying.is_affine,
         "proof": list(proof.proof),
     }
 
@@ -112,7 +129,7 @@ def explain(source: Source, progress: Progress = keep_quiet) -> str:
     A layer that is solved but cannot be emitted is derived without a plan, and the reason stands
     in its place.
     """
-    return "\n\n".join(explain_problem(p, progress) for p in resolve(read(source)))
+    return "\n\n".join(carry_layers(read(source), lambda p: explain_problem(p, progress)))
 
 
 def explain_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> str:
