@@ -9,6 +9,7 @@ from eqcompile.emit.straight import serves_straight
 from eqcompile.errors import Refusal
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.solve.layer import LayerSolution
+from eqcompile.solve.solver import walk_outputs
 
 MOST_POINTS = 4096
 """Most inputs and outputs together of a layer that the kernels serve.
@@ -57,7 +58,18 @@ def refuse_kernels(problem: LayerProblem) -> str:
     points = problem.inputs[0].action.dim + problem.output.dim
     if points > MOST_POINTS:
         return f"they serve at most {MOST_POINTS} inputs and outputs, and the layer has {points}"
+    if shares_coefficients(problem):
+        # The gradient of a coefficient is summed by one program per orbit of outputs.
+        return "they do not serve coefficients that outputs of several orbits share"
     return ""
+
+
+def shares_coefficients(problem: LayerProblem) -> bool:
+    """Say whether outputs that no generator exchanges may share coefficients: in one fibre."""
+    fibration = problem.group.fibration
+    if fibration is None or problem.output.dim != fibration.n:
+        return False
+    return len(walk_outputs(problem.output)) > fibration.count
 
 
 def spell_facts(solution: LayerSolution, *, indent: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from eqcompile.actions.fibrations import Fibration
 from eqcompile.exact.matrices import Matrix
 from eqcompile.layers.problem import LayerProblem, LinearGenerator, SignedAction
 from eqcompile.solve.ansatz import Rows
@@ -39,6 +40,7 @@ def describe_layer(
         "input": problem.key_by_input([describe_action(action) for action in actions]),
         "output": describe_action(problem.output),
         "linear": [describe_generator(g) for g in problem.linear],
+        "fibration": describe_fibration(problem.group.fibration),
         "degrees": [problem.key_by_input(degree) for degree in problem.degrees],
         "channels": {
             "in": problem.key_by_input([given.channels for given in problem.inputs]),
@@ -68,6 +70,16 @@ def describe_action(action: SignedAction) -> dict[str, Any]:
     images = [{"perm": g.perm.tolist(), "signs": g.signs.tolist()} for g in action.images]
     squares = [str(square) for square in action.squares]
     return {"text": action.text, "images": images, "squares": squares}
+
+
+def describe_fibration(fibration: Fibration | None) -> dict[str, Any] | None:
+    """Return the arrows of a graph, from who sends to who receives, and the fibre of each vertex.
+
+    Its ties come from no generator, so all slots of such a layer are stored.
+    """
+    if fibration is None:
+        return None
+    return {"arrows": [list(arrow) for arrow in fibration.arrows], "fibres": [*fibration.fibres]}
 
 
 def describe_generator(generator: LinearGenerator) -> dict[str, Any]:

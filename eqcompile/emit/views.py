@@ -127,7 +127,7 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         kinds=tuple(dict.fromkeys(lookup.kind for lookup in lookups.values())),
         unserved=refuse_kernels(problem),
         facts=spell_facts(layer.solution, indent=8),
-        straight=render_straight(layer.solution),
+        straight="" if refuse_kernels(problem) else render_straight(layer.solution),
     )
 
 
