@@ -110,7 +110,12 @@ def render_problems(package: str, problems: Iterable[LayerProblem]) -> Files:
 
 def install(folder: Path, package: str, problems: Iterable[LayerProblem]) -> ModuleType:
     """Write a package into a folder and import it; its name must be new to this process."""
-    write_package(render_problems(package, problems), folder / package)
+    return import_written(folder, package, render_problems(package, problems))
+
+
+def import_written(folder: Path, package: str, files: Files) -> ModuleType:
+    """Write the files of a package into a folder and import it."""
+    write_package(files, folder / package)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
