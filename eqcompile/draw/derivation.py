@@ -82,14 +82,13 @@ def explain_polynomial(solution: LayerSolution) -> list[str]:
         for t in (_spell_degree(problem, degree) for degree in problem.degrees)
     )
     lines = write_paragraph(
-        f"{_spell_spaces(problem)}, output {'y' if len(problem.inputs) == 1 else 'f'} in "
+        f"{_spell_spaces(problem)}, output {problem.letter} in "
         f"R^{problem.output.dim} (as {problem.output.text}). The most general polynomial of "
         f"{'degree' if len(problem.degrees) == 1 else 'degrees'} "
         f"{', '.join(glue(problem.spell_degree(d)) for d in problem.degrees)} has one unknown "
         "coefficient, a slot, per output k and monomial:"
     )
-    left = "y_k" if len(problem.inputs) == 1 else "f_k"
-    lines += ["", *write_paragraph(f"{left} = {terms}", "  ", "    "), ""]
+    lines += ["", *write_paragraph(f"{problem.letter}_k = {terms}", "  ", "    "), ""]
     rows = [_count_monomials(solution, degree) for degree in problem.degrees]
     head = ("degree", "monomials", f"slots (x {problem.output.dim})")
     lines += write_table(head, rows)
@@ -279,7 +278,8 @@ def _spell_orbit(orbit: OrbitWords) -> list[str]:
     if where:
         lines.append(f"  for {where}")
     if orbit.images:
-        named = ", ".join(f"y_{k}" for k in orbit.images)
+        letter, _, _ = orbit.head.partition("_")
+        named = ", ".join(f"{letter}_{k}" for k in orbit.images)
         others = named if len(orbit.images) <= 6 else f"the {len(orbit.images)} others of its orbit"
         lines.append(f"  and the group carries this to {others}")
     return lines

@@ -142,8 +142,10 @@ def choose_layout(tying: Tying) -> Layout:
             return "list"
 
 
-def caption(block: OutputBlock) -> str:
+def caption(picture: Picture, block: OutputBlock) -> str:
     """Name the outputs a block shows."""
+    letter = picture.tying.ansatz.letter
     if len(block.stands_for) == 1:
-        return f"y_{block.output}"
-    return f"y_{block.output}, standing for y_k, k in {spell_members(block.stands_for)}"
+        return f"{letter}_{block.output}"
+    alike = f"{letter}_k, k in {spell_members(block.stands_for)}"
+    return f"{letter}_{block.output}, standing for {alike}"

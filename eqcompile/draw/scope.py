@@ -39,6 +39,7 @@ class Scope:
         output: The first output of the orbit.
         outputs: All of them.
         n_out: Number of outputs of the layer.
+        letter: Name of the output.
         is_anchored: Whether the group moves outputs and inputs alike, so that ``x_k`` makes sense.
         is_cyclic: Whether a generator moves both by ``i -> i + 1``.
         kinds: Per factor a number, the same for factors that the group moves alike.
@@ -51,6 +52,7 @@ class Scope:
     output: int
     outputs: IntArray
     n_out: int
+    letter: str
     is_anchored: bool
     is_cyclic: bool
     kinds: tuple[int, ...]
@@ -125,6 +127,7 @@ def open_scope(tying: Tying, orbit: OutputOrbit) -> Scope:
         output=int(orbit.outputs[0]),
         outputs=orbit.outputs,
         n_out=output.dim,
+        letter=ansatz.letter,
         is_anchored=alike and bool(factors),
         is_cyclic=several and any(turns) and bool(factors),
         kinds=tuple(actions.index((r.dim, r.images)) for r in factors),
@@ -157,10 +160,10 @@ def name_indices(scope: Scope, reading: Reading) -> Names:
 def spell_head(scope: Scope, reading: Reading) -> str:
     """Name the outputs that a formula speaks of."""
     if reading == "first" or len(scope.outputs) == 1:
-        return f"y_{scope.output}"
+        return f"{scope.letter}_{scope.output}"
     if len(scope.outputs) == scope.n_out:
-        return "y_k"
-    return f"y_k, k in {spell_members(scope.outputs.tolist())}"
+        return f"{scope.letter}_k"
+    return f"{scope.letter}_k, k in {spell_members(scope.outputs.tolist())}"
 
 
 def holds_for_orbit(expression: Expression, scope: Scope) -> bool:

@@ -129,14 +129,14 @@ def _choose_side(columns: int) -> int:
 def _draw_matrix(picture: Picture, key: str, colours: tuple[str, ...]) -> Piece:
     """Draw one row per output, one column per input."""
     side, columns = _choose_side(len(picture.columns)), len(picture.columns)
-    gutter = max(len(caption(b)) for b in picture.blocks) * LETTER_WIDTH + 8
+    gutter = max(len(caption(picture, b)) for b in picture.blocks) * LETTER_WIDTH + 8
     labels, top = "", LINE if picture.layout == "matrix" else 0
     if top and side >= 20:
         letter = picture.tying.ansatz.names[0] or "x"
         heads = [(gutter + side * i + side // 2, LINE - 6, f"{letter}_{i}") for i in range(columns)]
         labels += _draw_words(heads, size=10, anchor="middle")
     rows = [
-        (gutter - 8, top + side * r + side // 2 + 4, caption(b))
+        (gutter - 8, top + side * r + side // 2 + 4, caption(picture, b))
         for r, b in enumerate(picture.blocks)
     ]
     labels += _draw_words(rows, size=11, anchor="end")
@@ -155,7 +155,7 @@ def _draw_square(picture: Picture, block: OutputBlock, key: str, colours: tuple[
     """Draw the monomials ``x_i x_j`` at row i, column j."""
     rows, columns = (int(n) + 1 for n in picture.columns.max(axis=0))
     side, gutter, top = _choose_side(columns), GUTTER, 2 * LINE
-    labels = _draw_words([(0, 13, caption(block))], size=13, anchor="start", weight=600)
+    labels = _draw_words([(0, 13, caption(picture, block))], size=13, anchor="start", weight=600)
     if side >= 14:
         heads = [(gutter + side * j + side // 2, top - 6, str(j)) for j in range(columns)]
         labels += _draw_words(heads, size=10, anchor="middle")
@@ -165,7 +165,7 @@ def _draw_square(picture: Picture, block: OutputBlock, key: str, colours: tuple[
         Cell(gutter + side * m[1], top + side * m[0], side, side, m, c, s)
         for m, c, s in _walk(picture, block)
     ]
-    width = max(gutter + side * columns, len(caption(block)) * LETTER_WIDTH)
+    width = max(gutter + side * columns, len(caption(picture, block)) * LETTER_WIDTH)
     drawn = _draw_cells(picture, block, placed, key, colours)
     return Piece(width, top + side * rows, labels + drawn)
 
@@ -179,7 +179,7 @@ def _draw_list(picture: Picture, block: OutputBlock, key: str, colours: tuple[st
         Cell(width * (i % per_row), LINE + height * (i // per_row), width, height, m, c, s)
         for i, (m, c, s) in enumerate(_walk(picture, block))
     ]
-    labels = _draw_words([(0, 13, caption(block))], size=13, anchor="start", weight=600)
+    labels = _draw_words([(0, 13, caption(picture, block))], size=13, anchor="start", weight=600)
     drawn = _draw_cells(picture, block, placed, key, colours)
     under = [(c.x + width // 2, c.y + height - 6, t) for c, t in zip(placed, texts, strict=True)]
     drawn += _draw_words(under, size=9, anchor="middle", ink=INK)

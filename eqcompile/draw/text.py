@@ -71,7 +71,7 @@ def _draw_matrix(picture: Picture) -> list[str]:
     """Draw one row per output and one column per input."""
     if not picture.blocks:
         return []
-    rows = [[caption(b), *_spell_row(b)] for b in picture.blocks]
+    rows = [[caption(picture, b), *_spell_row(b)] for b in picture.blocks]
     if picture.layout == "matrix":
         (letter,) = name_plainly(picture.tying).letters
         rows.insert(0, ["", *(f"{letter}_{i}" for i in range(len(picture.columns)))])
@@ -93,7 +93,7 @@ def _draw_square(picture: Picture, block: OutputBlock) -> list[str]:
         cells[i][j] = word
     rows = [["", *(str(j) for j in range(widths))]]
     rows += [[str(i), *row] for i, row in enumerate(cells)]
-    return [caption(block), *_align(rows)]
+    return [caption(picture, block), *_align(rows)]
 
 
 def _align(rows: Grid) -> list[str]:
@@ -149,7 +149,7 @@ def _draw_list(picture: Picture, block: OutputBlock) -> str:
     ):
         word = spell_monomial([v + o for v, o in zip(row, offsets, strict=True)], names)
         found.setdefault(label, []).append(f"-{word}" if sign < 0 else word)
-    lines = [caption(block)]
+    lines = [caption(picture, block)]
     width = max(len(spell_slot_class(label, 1)) for label in found)
     for label in sorted(found, key=lambda c: (c < 0, c)):
         head = f"  {spell_slot_class(label, 1):<{width}}  "

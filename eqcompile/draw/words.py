@@ -140,7 +140,7 @@ def place_expression(words: ClassWords, scope: Scope, output: int) -> Expression
     elif words.reading == "every" and scope.is_anchored:
         image[[first, output]] = output, first
     elif words.reading == "first" and output != first:
-        raise ValueError(f"the formula of class {words.name} speaks of y_{first} only")
+        raise ValueError(f"the formula of class {words.name} speaks of {scope.letter}_{first} only")
     every = np.concatenate([image + f * n for f in range(max(1, scope.factors))])
     return map_expression(words.expression, every)
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 Mixing = Literal["full", "channelwise", "depthwise", "factored"]
 Parametrisation = Literal["orthonormal", "eliminate"]
 
+OUTPUT_LETTERS = ("y", "f", "z", "out")
+
 Degree = tuple[int, ...]
 """The degree in each input: ``(2,)`` for one input, ``(1, 1)`` for x y."""
 
@@ -162,6 +164,12 @@ class LayerProblem:
         if len(self.inputs) == 1:
             return self.inputs[0].action.text
         return ", ".join(f"{source.name}: {source.action.text}" for source in self.inputs)
+
+    @property
+    def letter(self) -> str:
+        """What diagrams call the output: ``y`` unless an input has that name."""
+        names = {given.name for given in self.inputs} if len(self.inputs) > 1 else set()
+        return next(c for c in (*OUTPUT_LETTERS, "".join(names) + "_") if c not in names)
 
     def name_degree(self, degree: Degree) -> str:
         """Name a degree inside the names of what belongs to it: ``2``, or ``x1_y1``."""

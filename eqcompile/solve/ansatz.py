@@ -54,6 +54,7 @@ class Ansatz:
         relations: Further equations.
         fibration: A balanced colouring that makes ties of its own, or None.
         sources: The number of the input each factor is in. Left out: the first.
+        letter: What diagrams call the output.
     """
 
     output: SignedAction
@@ -65,6 +66,7 @@ class Ansatz:
     relations: tuple[Rows, ...] = ()
     fibration: Fibration | None = None
     sources: tuple[int, ...] = ()
+    letter: str = "y"
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -129,6 +131,7 @@ def expand(problem: LayerProblem, shape: Shape) -> Ansatz:
         causes=problem.labels,
         names=name_factors(names, shape),
         sources=factors,
+        letter=problem.letter,
         linear=tuple(
             replace(generator, inputs=tuple(generator.inputs[i] for i in factors))
             for generator in problem.linear
