@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from eqcompile.actions.fibrations import Fibration
 from eqcompile.driver import (
     Progress,
     carry_layers,
@@ -156,8 +157,9 @@ def check_tying(data: Any) -> int:
         for layer in data["layers"]:
             output = read_action("output", layer["n_out"], layer["output"])
             inputs, linear = read_inputs(layer), read_generators(layer)
+            fibration, causes = read_fibration(layer["fibration"]), tuple(layer["generators"])
             for block in layer["blocks"]:
-                check_block(inputs, output, tuple(layer["generators"]), linear, block)
+                check_block(inputs, output, causes, linear, fibration, block)
                 proven += 1
     except (KeyError, TypeError, ValueError, IndexError, Refusal) as error:
         raise CertificateError(f"{TYING} is malformed: {error!r}") from None
@@ -188,6 +190,7 @@ def check_block(
     output: SignedAction,
     causes: tuple[str, ...],
     linear: tuple[LinearGenerator, ...],
+    fibration: Fibration | None,
     block: Mapping[str, Any],
 ) -> None:
     """Prove one stored block, or re-solve it where it is too large to be stored slot by slot."""
@@ -198,7 +201,7 @@ def check_block(
     flat, names = flatten_shape(shape), name_factors(tuple(inputs), shape)
     spread = tuple(replace(g, inputs=tuple(g.inputs[j] for j in given)) for g in linear)
     factors = tuple(actions[j] for j in given)
-    bare = Ansatz(output, factors, flat, causes, names, spread)
+    bare = Ansatz(output, factors, flat, causes, names, spread, fibration=fibration)
     relations = tuple(read_rows(rows, bare.slots) for rows in block["relations"])
     ansatz = replace(bare, relations=relations)
     if "slots" in block:
@@ -219,6 +222,14 @@ def check_block(
     ]
     if block["representatives"] != representatives:
         raise CertificateError(f"{TYING}: the representatives of {flat} are not its least slots")
+
+
+def read_fibration(data: Mapping[str, Any] | None) -> Fibration | None:
+    """Read the arrows and fibres of a graph, if there is one; the certificate checks them."""
+    if data is None:
+        return None
+    arrows = tuple((int(a), int(b)) for a, b in data["arrows"])
+    return Fibration(arrows, tuple(int(fibre) for fibre in data["fibres"]))
 
 
 def read_generators(layer: Mapping[str, Any]) -> tuple[LinearGenerator, ...]:
