@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from eqcompile.actions import classical, geometry, graphs, polyhedra, products, unserved, written
+from eqcompile.actions import (
+    classical,
+    geometry,
+    graphs,
+    lie,
+    matrix_groups,
+    polyhedra,
+    products,
+    written,
+)
 from eqcompile.actions.group import GROUPS
 
-FAMILY_MODULES = (classical, geometry, graphs, polyhedra, products, unserved, written)
+FAMILY_MODULES = (classical, geometry, graphs, lie, matrix_groups, polyhedra, products, written)
 
 
 def list_families() -> tuple[tuple[str, str], ...]:

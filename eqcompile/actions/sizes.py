@@ -43,3 +43,8 @@ def spell_count(count: int) -> str:
     """Write a number; a very long one by its length."""
     digits = len(str(count)) if count.bit_length() < 400 else int(count.bit_length() * 0.30103)
     return str(count) if digits <= 15 else f"about 10^{digits - 1}"
+
+
+def spell_quantity(number: int, noun: str) -> str:
+    """Write a number of things: ``1 row``, ``2 rows``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

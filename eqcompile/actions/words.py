@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
+from eqcompile.actions.group import measure_image
+from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation
 
+E = TypeVar("E", SignedPermutation, Matrix)
 Syllable = tuple[int, int]
 Word = tuple[Syllable, ...]
 
@@ -33,18 +37,18 @@ def raise_word(word: Word, exponent: int) -> Word:
     return reduce_word(word * exponent)
 
 
-def evaluate_word(word: Word, generators: Sequence[SignedPermutation]) -> SignedPermutation:
+def evaluate_word(word: Word, generators: Sequence[E]) -> E:
     """Multiply a word out; the leftmost factor acts last."""
-    product = SignedPermutation.identity(generators[0].n)
+    product = raise_element(generators[0], 0)
     for generator, exponent in word:
         product = product @ raise_element(generators[generator], exponent)
     return product
 
 
-def raise_element(element: SignedPermutation, exponent: int) -> SignedPermutation:
+def raise_element(element: E, exponent: int) -> E:
     """Return a power of an element."""
     base = element if exponent >= 0 else element.inverse()
-    power = SignedPermutation.identity(element.n)
+    power = element.identity(measure_image(element))
     for bit in bin(abs(exponent))[2:]:
         power = power @ power
         if bit == "1":

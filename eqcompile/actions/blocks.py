@@ -1,0 +1,80 @@
+"""Invariant blocks of coordinates: where an image is the group's own action, it needs no check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from eqcompile.actions.group import Group, Image, measure_image
+from eqcompile.actions.images import as_matrix, settle_image
+from eqcompile.exact.matrices import Matrix
+from eqcompile.exact.signed import IntArray, SignedPermutation
+
+Restricted = tuple[Image, ...]
+"""What every generator does to one block: discrete ones, then elements of the Lie algebra."""
+
+
+def list_unproven(
+    group: Group, images: Sequence[Image], algebra: Sequence[Matrix]
+) -> list[IntArray]:
+    """List the blocks of an image that are neither trivial nor blocks of the group's own action.
+
+    A block is a set of coordinates that no generator mixes with others; coordinates keep their
+    order, and two blocks are compared by their exact matrices.
+    """
+    own = {
+        restrict(group.generators, group.algebra, block)
+        for block in list_blocks(group.generators, group.algebra)
+    }
+    return [
+        block
+        for block in list_blocks(images, algebra)
+        if not _is_trivial(found := restrict(images, algebra, block)) and found not in own
+    ]
+
+
+def list_blocks(images: Sequence[Image], algebra: Sequence[Matrix]) -> list[IntArray]:
+    """List the finest blocks of coordinates that every generator keeps apart."""
+    dim = measure_image((*images, *algebra)[0])
+    rows, columns = [], []
+    for image in (*images, *algebra):
+        if isinstance(image, SignedPermutation):
+            rows.append(image.perm)
+            columns.append(np.arange(dim))
+        else:
+            rows.append(image.rows)
+            columns.append(image.columns)
+    ends = (np.concatenate(rows), np.concatenate(columns))
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(dim, dim))
+    count, labels = connected_components(graph.tocsr(), directed=False)
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.searchsorted(labels[order], np.arange(1, count)))
+
+
+def restrict(images: Sequence[Image], algebra: Sequence[Matrix], block: IntArray) -> Restricted:
+    """Return what the generators do to one block, or to several of them together."""
+    return (
+        *(restrict_image(image, block) for image in images),
+        *(as_matrix(restrict_image(element, block)) for element in algebra),
+    )
+
+
+def restrict_image(image: Image, block: IntArray) -> Image:
+    """Return an image on some coordinates that it keeps apart from the others."""
+    if isinstance(image, SignedPermutation):
+        place = np.zeros(image.n, dtype=np.int64)
+        place[block] = np.arange(len(block))
+        return SignedPermutation(place[image.perm[block]], image.signs[block])
+    if len(block) == image.height:
+        return image
+    return settle_image(image.take_rows(block).take_columns(block))
+
+
+def _is_trivial(found: Restricted) -> bool:
+    return all(
+        image.is_identity if isinstance(image, SignedPermutation) else image.is_zero
+        for image in found
+    )
