@@ -30,6 +30,8 @@ from eqcompile.spec.slots import LayerSlots, Slot, SlotEquation
 MAX_DEPTH = 64
 MAX_LENGTH = 4096
 MAX_DIGITS = 18
+MAX_DIVISIONS = 2**20
+"""Sum of the squared degrees of the fields that divisors lie in; their inverses are slow."""
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<index>[A-Za-z_][A-Za-z0-9_]*\.[0-9]+)|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
@@ -143,6 +145,7 @@ class _Parser:
         self.tokens = _tokenise(text)
         self.position = 0
         self.depth = 0
+        self.divisions = 0
         self.first: Slot | None = None
 
     @property
@@ -205,8 +208,19 @@ class _Parser:
             operator = self.token.text
             self.position += 1
             other = self._parse_signed()
+            if operator == "/":
+                self._count_division(other)
             found = self._combine(found, other, _divide if operator == "/" else _multiply)
         return found
+
+    def _count_division(self, divisor: _Linear) -> None:
+        """Refuse more inverses of irrational numbers than can be found in a moment."""
+        if not divisor.constant.is_rational:
+            self.divisions += divisor.constant.field.degree**2
+        if self.divisions > MAX_DIVISIONS:
+            text = "there are too many divisions by irrational numbers in this equation"
+            offset = (divisor.start, divisor.end)
+            raise Refusal("too-large", text, "divide once, by their product", offset=offset)
 
     @staticmethod
     def _combine(

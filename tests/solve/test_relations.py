@@ -279,9 +279,10 @@ def test_mass_and_momentum_on_the_lattice() -> None:
     assert count(pose(**LATTICE)) == [3, 15, 65]
     problem = pose({"conserve": MOMENTS}, **LATTICE)
     assert count(problem) == [2, 10, 44]
-    linear = solve_layer(problem, blocks=False).tying((1,))
-    assert linear.is_affine
-    assert linear.redundant == ()
+    solution = solve_layer(problem, blocks=False)
+    assert solution.tying((1,)).is_affine
+    assert solution.tying((1,)).redundant == ()
+    assert [solution.ordered_classes(degree) for degree in problem.degrees] == [None] * 3
 
 
 def test_counts_agree_with_a_dense_rank() -> None:

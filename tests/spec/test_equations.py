@@ -90,6 +90,7 @@ def test_slots_of_several_inputs_name_them_in_any_order() -> None:
         ("w[0] == w[1; 1]", "equation", "w[1; 1]", "of degree 1, the slots before it of degree 0"),
         ("cos(2*pi/7)*cos(2*pi/11)*cos(2*pi/13)*w[0] == 1", "too-large", None, "conductor"),
         ("(" * 65 + "w[0]", "too-deep", "(", "deep"),
+        ("w[0]" + "/cos(2*pi/839)" * 7 + " == 1", "too-large", "cos(2*pi/839)", "divide once"),
         ("w[0] == " + "9" * 1001, "too-large", "9" * 1001, "digits"),
         ("w[0] == " + "9" * 900 + "*" + "9" * 900, "too-large", None, "too long"),
     ],
