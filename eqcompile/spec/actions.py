@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as Folder
 from typing import Any, TypeVar
 
 import eqcompile.actions.families  # noqa: F401  (registers the group families)
 from eqcompile.actions.expressions import build_representation
-from eqcompile.actions.syntax import parse_expression
 from eqcompile.actions.fibrations import ON_FIBRATIONS, refuse_action
 from eqcompile.actions.group import Environment, Group, Representation
-from eqcompile.actions.relations import check_images
-from eqcompile.actions.written import read_permutations, read_signed
+from eqcompile.actions.syntax import parse_expression
 from eqcompile.errors import Refusal, Refusals
+from eqcompile.exact.fields import RATIONALS, Field
+from eqcompile.exact.matrices import Matrix
 from eqcompile.reading import read_model
+from eqcompile.spec.images import read_images
 from eqcompile.spec.inputs import LONE_INPUT
 from eqcompile.spec.model import IMAGE_KEYS, Images
 from eqcompile.spec.positions import Path
-from eqcompile.spec.unserved import MATRIX_KEYS
 
 T = TypeVar("T")
 
@@ -126,6 +126,9 @@ class ActionBuilder:
         output = self._build_action(layer.get("output"), group, (*at, "output"), "the output")
         if inputs is None or output is None:
             return None
+        actions = (*(action for _, action in inputs), output)
+        if self._attempt((*at, "group"), lambda: _join_fields(group, actions)) is None:
+            return None
         return LayerActions(group, inputs, output)
 
     def _build_inputs(
@@ -161,7 +164,7 @@ class ActionBuilder:
     def _evaluate(self, text: str, group: Group) -> Representation | None:
         """Evaluate an expression; None if it names a representation that is broken itself."""
         given = {name for name, _ in _entries(self.data, "representations")}
-        own = {n: r for n, (of, r) in self._named.items() if of.generators == group.generators}
+        own = {n: r for n, (of, r) in self._named.items() if _is_same(of, group)}
         for part in parse_expression(text).list_names():
             name = part.name
             if name in self._named and name not in own:
@@ -185,29 +188,30 @@ class ActionBuilder:
             what: What messages call them.
             bare: Whether refusals stand in a list without a key.
         """
-        if any(key in value for key in MATRIX_KEYS):
-            return None
         try:
             model = read_model(Images, value)
         except Refusals:
             return None
-        (key,) = value
-        place = at if bare else (*at, key)
-        return self._attempt(place, lambda: _read_images(model, group, what))
+        return self._attempt(at, lambda: read_images(model, group, what, bare=bare))
 
 
-def _read_images(model: Images, group: Group, what: str) -> Representation:
-    """Read written images of the generators of a group.
+def _is_same(left: Group, right: Group) -> bool:
+    return left.generators == right.generators and left.algebra == right.algebra
+
+
+def _join_fields(group: Group, actions: Sequence[Representation]) -> Field:
+    """Return the field that all numbers of a layer lie in.
 
     Raises:
-        Refusal: Not one image per generator, or they break a relation of the generators.
+        Refusal: No field that is served contains them (rule ``too-large``).
     """
-    if model.permutations is not None:
-        images = read_permutations(model.permutations, None)
-    else:
-        images = read_signed(model.signed_permutations or (), None)
-    check_images(group, images, what)
-    return Representation(what.removeprefix("the "), images[0].n, images)
+    images = [*group.generators, *group.algebra]
+    images += [image for action in actions for image in (*action.images, *action.algebra)]
+    joined = RATIONALS
+    for image in images:
+        if isinstance(image, Matrix):
+            joined = joined.join(image.field)
+    return joined
 
 
 def _entries(data: Mapping[str, Any], key: str) -> list[tuple[str, Any]]:

@@ -25,6 +25,7 @@ from pydantic.config import JsonDict
 
 from eqcompile.actions.group import GroupEntry
 from eqcompile.actions.written import WrittenPermutation, WrittenSigned
+from eqcompile.actions.written_matrices import Rows, WrittenMatrix
 from eqcompile.reading import refuse_value, shorten, spell_value
 from eqcompile.registry import nearest
 from eqcompile.spec.names import ActionName, LayerName, Name, PackageName
@@ -112,12 +113,6 @@ Count = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
 Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
-Scalar = int | str
-Rows = Annotated[
-    tuple[Annotated[tuple[Scalar, ...], Strict(False), Field(min_length=1)], ...],
-    Strict(False),
-    Field(min_length=1),
-]
 Version = Annotated[
     int, PlainValidator(_read_version), WithJsonSchema({"type": "integer", "const": 1})
 ]
@@ -129,17 +124,7 @@ Expression = Annotated[
 Permutations = Annotated[tuple[WrittenPermutation, ...], Strict(False), Field(min_length=1)]
 
 
-class SparseMatrix(Entry):
-    """A matrix by its entries ``[i, j, value]``; what is left out is 0."""
-
-    n: Size = Field(description="number of rows and columns")
-    entries: Annotated[
-        tuple[Annotated[tuple[Scalar, ...], Strict(False), Field(min_length=3, max_length=3)], ...],
-        Strict(False),
-    ] = Field(description="[row, column, value], from 0")
-
-
-Matrices = Annotated[tuple[Rows | SparseMatrix, ...], Strict(False), Field(min_length=1)]
+Matrices = Annotated[tuple[WrittenMatrix, ...], Strict(False)]
 
 _IMAGE_CHOICE: JsonDict = {
     "oneOf": [
@@ -167,7 +152,8 @@ class Images(Entry):
         given = [key for key in IMAGE_KEYS if getattr(self, key) is not None]
         if len(given) != 1 and given != ["matrices", "lie_algebra"]:
             text = f"images are of one kind, found {' and '.join(given) or 'none'}"
-            raise refuse_value("images-kind", text, "write permutations or signed_permutations")
+            help = "write permutations, signed_permutations, or matrices with lie_algebra"
+            raise refuse_value("images-kind", text, help)
         return self
 
 

@@ -10,7 +10,6 @@ from eqcompile.spec.model import FAMILIES, FORMS
 
 SERVED_FAMILIES = ("polynomial",)
 SERVED_FORMS = ("auto", "dense", "monomial", "lifted")
-MATRIX_KEYS = ("matrices", "lie_algebra")
 
 
 def list_unserved(data: Mapping[str, Any]) -> list[Refusal]:
@@ -23,8 +22,6 @@ def list_unserved(data: Mapping[str, Any]) -> list[Refusal]:
     for i, layer in enumerate(_list_of(data.get("layers"))):
         if isinstance(layer, dict):
             found += [refusal.move(("layers", i)) for refusal in _list_in_layer(layer)]
-    for name, entry in _mapping(data.get("representations")).items():
-        found += [r.move(("representations", name)) for r in _list_in_images(entry)]
     if _list_of(data.get("networks")):
         help = "build the layers, and chain them in torch.nn.Sequential"
         found.append(not_yet_served("a network of layers", help, at=("networks",)))
@@ -37,31 +34,11 @@ def _list_in_layer(layer: Mapping[str, Any]) -> Iterator[Refusal]:
         help = f"use family: {' or '.join(SERVED_FAMILIES)}"
         yield not_yet_served(f"the layer family {family!r}", help, at=("family",))
         return
-    for key in ("input", "output"):
-        for refusal in _list_in_images(layer.get(key)):
-            yield refusal.move((key,))
-    if _list_of(layer.get("constraints")):
-        help = "leave constraints out"
-        yield not_yet_served("a further linear constraint", help, at=("constraints",))
-    if layer.get("parametrisation") == "eliminate":
-        help = "write parametrisation: orthonormal"
-        yield not_yet_served("the parametrisation 'eliminate'", help, at=("parametrisation",))
     form = layer.get("form", "auto")
     if form in FORMS and form not in SERVED_FORMS:
         help = f"write form: {' or '.join(SERVED_FORMS)}"
         yield not_yet_served(f"the form {form!r}", help, at=("form",))
 
 
-def _list_in_images(entry: object) -> Iterator[Refusal]:
-    for key in MATRIX_KEYS:
-        if key in _mapping(entry):
-            help = "write permutations or signed_permutations"
-            yield not_yet_served(f"an image given by {key}", help, at=(key,))
-
-
 def _list_of(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
