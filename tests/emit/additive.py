@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from eqcompile.emit.package import render_package
 from eqcompile.emit.views import EmittedLayer
@@ -19,6 +22,7 @@ from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.layers.problem import LayerProblem, LinearGenerator
 from eqcompile.plan.forms import choose
+from eqcompile.solve.ansatz import Rows
 from eqcompile.solve.basis import Basis
 from eqcompile.solve.layer import Block, LayerSolution, solve_layer
 from eqcompile.solve.tying import OutputOrbit, Tying
@@ -44,16 +48,27 @@ def find_kernel(rows: list[list[Fraction]], width: int) -> list[list[Fraction]]:
         last = max((j for j, a in enumerate(row) if a), default=-1)
         if last >= 0:
             new = [a / row[last] for a in row]
-            for column, pivot in pivots.items():
-                pivots[column] = [a - pivot[last] * b for a, b in zip(pivot, new, strict=True)]
+            for column, own in pivots.items():
+                pivots[column] = [a - own[last] * b for a, b in zip(own, new, strict=True)]
             pivots[last] = new
     found = []
     for free in (j for j in range(width) if j not in pivots):
-        column = [Fraction(int(j == free)) for j in range(width)]
-        for pivot, row in pivots.items():
-            column[pivot] = -row[free]
-        found.append(column)
+        solution = [Fraction(int(j == free)) for j in range(width)]
+        for place, row in pivots.items():
+            solution[place] = -row[free]
+        found.append(solution)
     return found
+
+
+def demand(tying: Tying, right: int) -> Tying:
+    """State that the outputs add up to the sum of the inputs or to zero, as a relation."""
+    size, dim = tying.ansatz.space.size, tying.ansatz.output.dim
+    matrix = Matrix.from_entries(
+        size, size * dim, [(a, k * size + a, 1) for a in range(size) for k in range(dim)]
+    )
+    fixed = Matrix.from_entries(size, 1, [(a, 0, 1) for a in range(size)]) if right else None
+    rows = Rows("conserve (line 7)", matrix, fixed)
+    return replace(tying, ansatz=replace(tying.ansatz, relations=(rows,)))
 
 
 def sum_outputs(tying: Tying) -> list[list[Fraction]]:
@@ -107,14 +122,14 @@ def conserve(tying: Tying) -> Tying:
     """Demand that the outputs add up to zero; to the sum of the inputs at degree 1."""
     columns = find_kernel(sum_outputs(tying), tying.coefficients)
     if tying.ansatz.shape != (1,):
-        return impose(tying, columns)
+        return demand(impose(tying, columns), 0)
     # S_3: w[0; 0] + 2 w[0; 1] = 1, of which the first one is free.
-    return impose(tying, columns, [0, Fraction(1, 2)])
+    return demand(impose(tying, columns, [0, Fraction(1, 2)]), 1)
 
 
 def balance(tying: Tying) -> Tying:
     """Demand that the outputs add up to zero at every degree."""
-    return impose(tying, find_kernel(sum_outputs(tying), tying.coefficients))
+    return demand(impose(tying, find_kernel(sum_outputs(tying), tying.coefficients)), 0)
 
 
 def keep(tying: Tying) -> Tying:
@@ -142,7 +157,7 @@ def list_slots(tying: Tying, values: dict[tuple[int, ...], Number]) -> list[Numb
 
 
 # A rotation by a fifth in coordinates where it is rational in g; its commutant is 1 and itself.
-TURN = [[0, -1], [1, FIFTH]]
+TURN: list[list[Number]] = [[0, -1], [1, FIFTH]]
 # Of infinite order, and no orthogonal matrix.
 CAT = [[2, 1], [1, 1]]
 
@@ -201,23 +216,26 @@ def rotate(tying: Tying) -> Tying:
         case (1,):
             return impose(tying, [list_slots(tying, {(k, k): 1 for k in range(3)})])
         case (1, 1):
-            even = {(k, (k + 1) % 3, (k + 2) % 3): 1 for k in range(3)}
-            odd = {(k, (k + 2) % 3, (k + 1) % 3): -1 for k in range(3)}
-            return impose(tying, [list_slots(tying, {**even, **odd})])
+            values: dict[tuple[int, ...], Number] = {}
+            for k in range(3):
+                values[k, (k + 1) % 3, (k + 2) % 3] = 1
+                values[k, (k + 2) % 3, (k + 1) % 3] = -1
+            return impose(tying, [list_slots(tying, values)])
     return impose(tying, [])
 
 
 def square(tying: Tying) -> Tying:
     """Solve for maps of vectors to harmonic polynomials of degree 2."""
-    terms = [{(k, *key): v for key, v in row.items()} for k, row in enumerate(HARMONICS)]
+    ordered = tying.ansatz.shape == (1, 1)
     values: dict[tuple[int, ...], Number] = {}
-    for row in terms:
-        values |= row
-    if tying.ansatz.shape == (1, 1):
-        halves = {key: Fraction(v, 1 + (key[1] != key[2])) for key, v in values.items()}
-        values = halves | {(k, j, i): v for (k, i, j), v in halves.items()}
+    for k, row in enumerate(HARMONICS):
+        for (i, j), value in row.items():
+            # A monomial of two different indices is shared by both orders, and twice as much.
+            shared = value if ordered and i != j else 2 * value
+            values[k, i, j] = shared
+            if ordered:
+                values[k, j, i] = shared
     column = list_slots(tying, values)
-    column = [2 * v for v in column]
     kept = [k for (k, _), v in zip(tying.representatives.tolist(), column, strict=True) if v]
     return impose(tying, [column], squares=[UNITS[k] for k in kept])
 
@@ -257,14 +275,14 @@ def list_layers() -> tuple[LayerSolution, ...]:
         generate(f"X{j}", r, derive_harmonics(r), lie=True) for j, r in enumerate(ROTATIONS)
     ]
     rotations = [generate(f"X{j}", r, r, lie=True) for j, r in enumerate(ROTATIONS)]
-    both = {"inputs": 2, "outputs": 2}
+    both: Any = {"inputs": 2, "outputs": 2}
     spin = solve_additive(
         pose_still(3, 5, (2,), "Harmonic", channels=(2, 2)), square, linear=harmonic
     )
-    posed = spin.problem
-    # The images are written in units of their own; the layer's coordinates are x = sqrt(square) x'.
-    output = replace(posed.output, squares=UNITS)
-    spin = replace(spin, problem=replace(posed, output=output))
+    spin = replace(
+        spin,
+        problem=replace(spin.problem, output=replace(spin.problem.output, squares=UNITS)),
+    )
     return (
         solve_additive(pose("S_3", (0, 1, 2), **both, name="Sums"), conserve),
         solve_additive(
@@ -318,3 +336,31 @@ def render_solutions(package: str, solutions: Sequence[LayerSolution]) -> Any:
 
 def install_solutions(folder: Path, package: str, solutions: Sequence[LayerSolution]) -> ModuleType:
     return import_written(folder, package, render_solutions(package, solutions))
+
+
+NAMES = tuple(solution.problem.name for solution in list_layers())
+
+
+def find(name: str) -> LayerSolution:
+    """Return one of the layers."""
+    return next(s for s in list_layers() if s.problem.name == name)
+
+
+def tying_of(name: str, *shape: int) -> Tying:
+    """Return the tying of one of its blocks."""
+    return next(b.tying for b in find(name).blocks if b.tying.ansatz.shape == shape)
+
+
+def load(module: str) -> Any:
+    """Import a module of the package that the tests of these layers share."""
+    return importlib.import_module(f"additive.{module}")
+
+
+def draw(layer: Any, batch: int = 3) -> Tensor:
+    """Draw an input of a layer."""
+    return torch.randn(batch, layer.in_channels, layer.layout.n_in, dtype=torch.float64)
+
+
+def assert_equal(found: Any, expected: Any) -> None:
+    """Compare what was calculated in float64."""
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.emit.additive import install_solutions, list_layers
 from tests.emit.machines import forget, pretend_version
 from tests.emit.problems import install, pose
 
@@ -61,6 +62,12 @@ def zoo(packages: Path) -> ModuleType:
             pose("one point", (0, 1, 2), inputs=2, outputs=2, name="Point"),
         ],
     )
+
+
+@pytest.fixture(scope="session")
+def additive(packages: Path) -> ModuleType:
+    """One package of layers whose coefficients depend on each other."""
+    return install_solutions(packages, "additive", list_layers())
 
 
 @pytest.fixture

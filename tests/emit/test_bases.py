@@ -1,15 +1,11 @@
-"""Layers whose coefficients depend on each other: w = theta M + offset, in numbers and in place."""
+"""Layers whose coefficients depend on each other: w = theta M + offset, in numbers."""
 
 from __future__ import annotations
 
-import copy
 import importlib
 import math
-import pickle
-import warnings
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,61 +14,35 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.func import functional_call, jvp, vmap
 
-from eqcompile.driver import refuse_empty
 from eqcompile.emit.claims import hash_tying
 from eqcompile.emit.served import refuse_basis
 from eqcompile.emit.tying_json import describe_basis, describe_layer
-from eqcompile.emit.variance import block_variance, factored_variance
 from eqcompile.errors import Refusal
 from eqcompile.exact.fields import Field, Scalar
 from eqcompile.exact.matrices import Matrix
 from eqcompile.solve.basis import Basis
-from eqcompile.solve.layer import LayerSolution
 from eqcompile.solve.tying import Tying
 from tests.emit.additive import (
+    NAMES,
     UNITS,
+    assert_equal,
+    draw,
+    find,
     find_kernel,
     impose,
     install_solutions,
-    list_layers,
+    load,
     solve_additive,
     sum_outputs,
+    tying_of,
 )
-from tests.emit.problems import make, pose, solve_posed
+from tests.emit.problems import make, pose
 
-# Forward-mode AD and the compiler import what torch itself still scripts.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.torch.jit.script"),
-    pytest.mark.filterwarnings("ignore:.*no equivariant polynomial of degree"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*no equivariant polynomial of degree")
 
-NAMES = tuple(solution.problem.name for solution in list_layers())
 FULL = ("Sums", "Eliminated", "Fifth", "Cat", "Spin", "Harmonic", "Given")
 CONSERVING = ("Sums", "Eliminated", "Within", "Depth")
-PRECISE = {"rtol": 1e-12, "atol": 1e-12}
-
-
-@pytest.fixture(scope="module")
-def additive(packages: Path) -> ModuleType:
-    return install_solutions(packages, "additive", list_layers())
-
-
-def load(name: str) -> Any:
-    return importlib.import_module(f"additive.{name}")
-
-
-def find(name: str) -> LayerSolution:
-    return next(s for s in list_layers() if s.problem.name == name)
-
-
-def tying_of(name: str, *shape: int) -> Tying:
-    return next(b.tying for b in find(name).blocks if b.tying.ansatz.shape == shape)
-
-
-def draw(layer: Any, batch: int = 3, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(batch, layer.in_channels, layer.layout.n_in, dtype=dtype)
 
 
 # Data.
@@ -221,7 +191,7 @@ def evaluate_slots(layer: Any, name: str, x: Tensor) -> Tensor:
 def test_outputs(additive: ModuleType, name: str) -> None:
     layer = make(additive, name)
     x = draw(layer)
-    torch.testing.assert_close(layer(x), evaluate_slots(layer, name, x), **PRECISE)
+    assert_equal(layer(x), evaluate_slots(layer, name, x))
 
 
 @pytest.mark.parametrize("name", CONSERVING)
@@ -231,7 +201,7 @@ def test_what_is_demanded_holds(additive: ModuleType, name: str) -> None:
     x = draw(layer)
     expected = torch.zeros(3, layer.out_channels, dtype=torch.float64)
     expected[:, : layer.in_channels] = x.sum(-1)
-    torch.testing.assert_close(layer(x).sum(-1), expected, **PRECISE)
+    assert_equal(layer(x).sum(-1), expected)
 
 
 @pytest.mark.parametrize("name", ["Sums", "Fifth", "Spin", "Harmonic", "Factored"])
@@ -310,7 +280,7 @@ def test_dense_weights_are_those_of_the_layer(additive: ModuleType, name: str) -
     reference = make(additive, name, backend="reference")
     reference.load_state_dict(layer.state_dict())
     x = draw(layer)
-    torch.testing.assert_close(layer(x), reference(x), **PRECISE)
+    assert_equal(layer(x), reference(x))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -329,7 +299,7 @@ def test_loading_the_tensor_of_another_layer(additive: ModuleType, name: str) ->
     for degree in layer.layout.degrees:
         assert layer.load_dense(degree, other.dense_weight(degree)) < 1e-12
     for n, p in layer.named_parameters():
-        torch.testing.assert_close(p, getattr(other, n), **PRECISE)
+        assert_equal(p, getattr(other, n))
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "Factored"])
@@ -371,226 +341,8 @@ def test_basis_is_what_a_parameter_multiplies(additive: ModuleType, name: str) -
             moving = layer.dense_weight(block.degree).reshape(spelled.shape)
             theta.zero_()
             fixed = layer.dense_weight(block.degree).reshape(spelled.shape)
-        torch.testing.assert_close(moving - fixed, spelled.detach(), **PRECISE)
+        assert_equal(moving - fixed, spelled.detach())
         assert fixed.any() == block.affine
-
-
-# The fixed part in a module.
-
-
-def test_the_state_holds_parameters_and_fixed_parts(additive: ModuleType) -> None:
-    layer = make(additive, "Sums")
-    shapes = {name: tuple(t.shape) for name, t in layer.state_dict().items()}
-    assert shapes == {
-        "bias": (2, 0),
-        "weight_1": (2, 2, 1),
-        "weight_2": (2, 2, 2),
-        "weight_2_11": (2, 1, 3),
-        "offset_weight_1": (2,),
-    }
-    assert layer.offset_weight_1.tolist() == [0, 0.5]
-    assert list(make(additive, "Spin").state_dict()) == ["weight_1", "weight_2", "weight_2_11"]
-    assert [n for n, _ in layer.named_parameters() if "offset" in n] == []
-
-
-def test_the_fixed_part_moves_with_the_layer(additive: ModuleType, packages: Path) -> None:
-    third = Fraction(1, 3)
-
-    def solve(tying: Tying) -> Tying:
-        return impose(tying, [], [third] * tying.coefficients)
-
-    solution = solve_additive(pose("S_3", (1,), name="Third"), solve)
-    package = install_solutions(packages, "thirds", [solution])
-    layer = package.Third()
-    assert layer.offset_weight_1.dtype == torch.float32
-    for dtype in (torch.float16, torch.bfloat16, torch.float64):
-        layer.to(dtype)
-        exact = torch.full((2,), 1 / 3, dtype=torch.float64).to(dtype)
-        assert torch.equal(layer.offset_weight_1, exact), dtype
-        x = torch.ones(1, 1, 3, dtype=dtype)
-        torch.testing.assert_close(layer(x), x)
-    meta = package.Third(device="meta")
-    assert meta.offset_weight_1.is_meta
-    assert meta(torch.ones(2, 1, 3, device="meta")).shape == (2, 1, 3)
-    meta.to_empty(device="cpu")
-    assert torch.equal(meta.offset_weight_1, torch.full((2,), 1 / 3))
-    with torch.device("meta"):
-        assert package.Third().offset_weight_1.is_meta
-
-
-def test_states_are_loaded(additive: ModuleType) -> None:
-    layer, other = make(additive, "Sums"), make(additive, "Sums")
-    x = draw(layer)
-    other.load_state_dict(layer.state_dict())
-    assert torch.equal(other(x), layer(x))
-    half = copy.deepcopy(layer).half()
-    other.load_state_dict(half.state_dict())
-    assert other.offset_weight_1.dtype == torch.float64
-    empty = additive.Sums(device="meta")
-    empty.load_state_dict(layer.state_dict(), assign=True)
-    assert torch.equal(empty(x), layer(x))
-
-
-def test_states_of_other_constraints_are_refused(additive: ModuleType) -> None:
-    layer = make(additive, "Sums")
-    state = layer.state_dict()
-    state["offset_weight_1"] = state["offset_weight_1"] + 1e-6
-    with pytest.raises(RuntimeError, match="offset_weight_1 is fixed by the constraints of Sums"):
-        layer.load_state_dict(state)
-    assert layer.offset_weight_1.tolist() == [0, 0.5]
-    assert additive.Sums().offset_weight_1.tolist() == [0, 0.5]
-    del state["offset_weight_1"]
-    with pytest.raises(RuntimeError, match="Missing key"):
-        layer.load_state_dict(state)
-    layer.load_state_dict(state, strict=False)
-
-
-def test_a_layer_without_parameters(additive: ModuleType) -> None:
-    """What is demanded leaves one layer: it is allowed, and no degree of it is called empty."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        layer = additive.Given()
-    assert layer.weight_1.shape == (3, 2, 0)
-    x = torch.randn(4, 2, 3)
-    y = layer(x)
-    assert torch.equal(y[:, :2], x)
-    assert not y[:, 2].any()
-    refuse_empty(find("Given"))
-    with pytest.raises(Refusal, match="no equivariant polynomial"):
-        refuse_empty(solve_additive(pose("S_3", (1,)), lambda tying: impose(tying, [])))
-
-
-# Initial variance.
-
-
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("Cat", "Given")])
-def test_initial_variance(additive: ModuleType, name: str) -> None:
-    """Variance over the input of what is not fixed, averaged over 2000 draws: 1 within 3 %."""
-    cls, total, draws = getattr(additive, name), 0.0, 2000
-    channels = (4, 4) if name == "Depth" else (3, 4)
-    layer = cls(*channels, dtype=torch.float64)
-    layer.requires_grad_(False)
-    x = draw(layer, 4000)
-    for parameter in layer.parameters():
-        parameter.zero_()
-    fixed = layer(x)
-    names = list(dict(layer.named_parameters()))
-    states = []
-    for _ in range(draws):
-        layer.reset_parameters()
-        states.append([p.clone() for p in layer.parameters()])
-    for first in range(0, draws, 20):
-        part = [torch.stack(p) for p in zip(*states[first : first + 20], strict=True)]
-        sample = x[torch.randint(len(x), (400,))]
-        fixed = layer_without_parameters(layer, names, sample)
-        evaluate = partial(call_layer, layer, names, sample)
-        total += float((vmap(evaluate)(*part) - fixed).var(1).mean()) * 20 / draws
-    # Products of many draws have heavy tails.
-    assert abs(total - 1) < (0.1 if name == "Factored" else 0.03), total
-
-
-def call_layer(layer: Any, names: list[str], x: Tensor, *parameters: Tensor) -> Any:
-    return functional_call(layer, dict(zip(names, parameters, strict=True)), (x,))
-
-
-def layer_without_parameters(layer: Any, names: list[str], x: Tensor) -> Any:
-    return call_layer(layer, names, x, *(torch.zeros_like(p) for p in layer.parameters()))
-
-
-@pytest.mark.parametrize("shape", [(1,), (2,), (1, 1)])
-def test_variance_of_a_basis_that_says_nothing(shape: tuple[int, ...]) -> None:
-    """The basis of all units, and any other basis of the same space, have the exact variance."""
-    solution = solve_posed(pose("B_2", (1, 3), mixing="factored", rank=1))
-    for block in (*solution.blocks, *solve_posed(pose("S_3", (1, 2, 3), inputs=2)).blocks):
-        tying = block.tying
-        count = tying.coefficients
-        for lower in (0, 3):
-            columns = [[int(i == j) + lower * (i > j) for i in range(count)] for j in range(count)]
-            changed = replace(tying, basis=Basis(Matrix.from_dense(columns, count), range(count)))  # type: ignore[arg-type]
-            assert float(block_variance(changed)) == pytest.approx(float(block_variance(tying)))
-            if set(tying.ansatz.shape) == {1}:
-                found = [float(v) for v in factored_variance(changed)]
-                assert found == pytest.approx([float(v) for v in factored_variance(tying)])
-
-
-def test_variance_is_rounded() -> None:
-    """What floats make of it must not move a build."""
-    for name in ("Fifth", "Harmonic", "Sums"):
-        for block in find(name).blocks:
-            if block.tying.ansatz.degree and block.tying.classes:
-                digits = block_variance(block.tying)
-                assert digits == Fraction(f"{float(digits):.8e}")
-
-
-# In torch.
-
-
-@pytest.mark.parametrize("name", ["Sums", "Fifth", "Spin", "Factored", "Depth"])
-def test_derivatives(additive: ModuleType, name: str) -> None:
-    layer = make(additive, name)
-    names = list(dict(layer.named_parameters()))
-
-    def evaluate(x: Tensor, *parameters: Tensor) -> Any:
-        return call_layer(layer, names, x, *parameters)
-
-    arguments = (draw(layer, 2).requires_grad_(), *layer.parameters())
-    assert torch.autograd.gradcheck(evaluate, arguments)
-    assert torch.autograd.gradgradcheck(evaluate, arguments, fast_mode=True)
-    tangents = tuple(torch.randn_like(a) for a in arguments)
-    _, found = jvp(evaluate, tuple(a.detach() for a in arguments), tangents)
-    step = 1e-6
-    ends = [
-        evaluate(*(a.detach() + s * step * t for a, t in zip(arguments, tangents, strict=True)))
-        for s in (1, -1)
-    ]
-    torch.testing.assert_close(found, (ends[0] - ends[1]) / (2 * step), rtol=1e-6, atol=1e-7)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["Sums", "Harmonic"])
-def test_compiled_and_exported(additive: ModuleType, name: str) -> None:
-    layer = make(additive, name)
-    x = draw(layer)
-    compiled = torch.compile(layer, fullgraph=True)
-    torch.testing.assert_close(compiled(x), layer(x), **PRECISE)
-    expected = torch.autograd.grad(layer(x).pow(2).sum(), list(layer.parameters()))
-    found = torch.autograd.grad(compiled(x).pow(2).sum(), list(layer.parameters()))
-    torch.testing.assert_close(found, expected, **PRECISE)
-    exported = torch.export.export(layer, (x,))
-    torch.testing.assert_close(exported.module()(x), layer(x), **PRECISE)
-
-
-def test_copies(additive: ModuleType) -> None:
-    layer = make(additive, "Sums")
-    x = draw(layer)
-    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        assert torch.equal(other(x), layer(x))
-        assert torch.equal(other.offset_weight_1, layer.offset_weight_1)
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_narrow_numbers(additive: ModuleType, dtype: torch.dtype) -> None:
-    """Coefficients are made in float32, whatever the parameters are and autocast says."""
-    for name in ("Sums", "Harmonic"):
-        layer = make(additive, name)
-        x = draw(layer).to(dtype)
-        narrow = copy.deepcopy(layer).to(dtype)
-        for parameter, other in zip(layer.parameters(), narrow.parameters(), strict=True):
-            parameter.data.copy_(other)
-        expected = layer(x.double())
-        tolerance = {
-            "rtol": 0,
-            "atol": 8 * torch.finfo(dtype).eps * float(expected.detach().abs().max()),
-        }
-        torch.testing.assert_close(narrow(x).double(), expected, **tolerance)
-        wide = copy.deepcopy(layer).float()
-        with torch.autocast("cpu", dtype=dtype):
-            coefficients = wide.coefficients(wide.layout.degrees[-1])
-            found = wide(x.float())
-        assert found.dtype == dtype
-        torch.testing.assert_close(found.double(), expected, **tolerance)
-        exact = layer.coefficients(layer.layout.degrees[-1])
-        torch.testing.assert_close(coefficients.double(), exact, rtol=1e-5, atol=1e-6)
 
 
 # Bounds.
