@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainValidator, RootModel, WithJsonSchema
 
 from eqcompile.actions.fibrations import Fibration, refuse_inside
+from eqcompile.actions.torus import Torus
 from eqcompile.errors import PathPart, Refusal, Refusals
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation, spell_cycles
@@ -52,6 +53,7 @@ class Group:
     algebra: tuple[Matrix, ...] = ()
     rotations: str = ""
     turns: tuple[str, ...] = ()
+    torus: Torus | None = None
 
     def __post_init__(self) -> None:
         count = len(self.generators) + len(self.algebra)

@@ -23,6 +23,7 @@ from eqcompile.actions.group import (
 )
 from eqcompile.actions.irreps import MIRROR, X_AXIS, Z_AXIS
 from eqcompile.actions.sizes import check_points
+from eqcompile.actions.torus import find_torus
 from eqcompile.errors import Refusal
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation, freeze
@@ -159,6 +160,7 @@ def build_lie(arguments: LieArguments, environment: Environment) -> Group:
         algebra=algebra,
         rotations=rotations,
         turns=turns,
+        torus=None if signs else find_torus(kind, n),
     )
 
 

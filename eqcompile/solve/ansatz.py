@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from eqcompile.actions.fibrations import Fibration
+from eqcompile.actions.torus import Torus
 from eqcompile.errors import PathPart
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.monomials import MonomialSpace
@@ -55,6 +56,7 @@ class Ansatz:
         fibration: A balanced colouring that makes ties of its own, or None.
         sources: The number of the input each factor is in. Left out: the first.
         letter: What diagrams call the output.
+        torus: Where solutions can be counted by weights: what commutes, and the roots.
     """
 
     output: SignedAction
@@ -67,6 +69,7 @@ class Ansatz:
     fibration: Fibration | None = None
     sources: tuple[int, ...] = ()
     letter: str = "y"
+    torus: Torus | None = None
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -142,4 +145,5 @@ def expand(problem: LayerProblem, shape: Shape) -> Ansatz:
             if (sides := spell_rows(relation, problem, shape)) is not None
         ),
         fibration=problem.group.fibration,
+        torus=problem.group.torus,
     )

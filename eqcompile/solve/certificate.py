@@ -29,6 +29,7 @@ from eqcompile.solve.burnside import CharacterCount, count_by_characters
 from eqcompile.solve.linear_proof import prove_linear
 from eqcompile.solve.molien import count_by_molien
 from eqcompile.solve.tying import OutputOrbit, Tying
+from eqcompile.solve.weyl import count_by_weyl
 
 FULL_TABLE = 2**21
 """Up to this many slots the whole table is checked; beyond, one output per orbit, streamed."""
@@ -109,6 +110,13 @@ def prove_equations(tying: Tying) -> BlockProof:
         raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
     characters = None if ansatz.relations else count_by_molien(ansatz)
     methods, order = _compare_characters(characters, tying.classes, "rank_mod_p")
+    weights = count_by_weyl(ansatz)
+    if weights is not None:
+        if weights != tying.classes:
+            raise CertificateError(
+                f"{tying.classes} classes were counted, the weights give {weights}"
+            )
+        methods = (*methods, "weyl")
     return BlockProof(ansatz.slots, tying.classes, zeros, methods, False, order)
 
 

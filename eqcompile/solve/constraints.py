@@ -89,7 +89,6 @@ class Constraints:
                     if left != (k, a) or sign < 0:
                         yield Equality(left, (k, a), sign, move.cause)
 
-
     def rows(self) -> Iterator[Rows]:
         """Walk the equations of the other generators, the sparsest first, then the constraints."""
         linear = sorted(self.ansatz.linear, key=_count_entries)

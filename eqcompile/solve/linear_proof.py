@@ -127,9 +127,7 @@ def check_solutions(tying: Tying, claimed: Matrix, rows: Rows) -> None:
         raise CertificateError(f"a class does not satisfy {rows.cause}")
 
 
-def check_equations(
-    ansatz: Ansatz, systems: list[Rows], field: Field, p: int, root: int
-) -> None:
+def check_equations(ansatz: Ansatz, systems: list[Rows], field: Field, p: int, root: int) -> None:
     """Compare the equations of each generator with ``f(g x) - g f(x)`` at random points."""
     causes = {rows.cause: rows for rows in systems}
     for generator in ansatz.linear:

@@ -90,9 +90,7 @@ def test_rotations_of_the_plane_over_their_field(n: int, degree: int, expected: 
 
 
 def test_an_infinite_group_of_rational_matrices() -> None:
-    g = Matrix.from_dense(
-        [[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]]
-    )
+    g = Matrix.from_dense([[Fraction(3, 5), Fraction(-4, 5)], [Fraction(4, 5), Fraction(3, 5)]])
     tying = solve_ansatz(pose((3,), [[g]], [g], infinitesimal=False))
     assert prove(tying).classes == 2
     assert prove(tying).proof == ("rank_mod_p",)
