@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from eqcompile.draw.derivation import explain_layer
+from eqcompile.draw.fibres import explain_difference
 from eqcompile.draw.formats import FORMATS
 from eqcompile.driver import (
     Progress,
@@ -217,6 +218,8 @@ def find_slot(problem: LayerProblem, ansatz: Ansatz, slot: WrittenSlot) -> Slot:
 def spell_why(tying: Tying, first: Slot, last: Slot) -> str:
     """Write the chain from one slot to another, or what keeps them apart."""
     ansatz = tying.ansatz
+    if ansatz.fibration is not None:
+        return explain_difference(tying, first, last)
     for slot in (first, last):
         zero = explain_zero(ansatz, slot)
         if zero is not None:

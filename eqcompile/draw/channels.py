@@ -101,9 +101,12 @@ def explain_channels(solution: LayerSolution) -> list[str]:
     problem = solution.problem
     channels = problem.channels
     rank = f", rank {channels.rank}" if channels.mixing == "factored" else ""
+    meaning = MEANINGS[channels.mixing]
+    if channels.mixing == "full" and problem.group.fibration is not None:
+        meaning = "every polynomial map of all channels with these ties, nothing counted twice"
     lines = write_paragraph(
         f"{_spell_widths(problem)} in, {channels.outputs} out, mixing {channels.mixing}{rank}: "
-        f"{MEANINGS[channels.mixing]}."
+        f"{meaning}."
     )
     if all(solution.find(d, s) for d in problem.degrees for s in problem.block_shapes(d)):
         parameters = list_parameters(solution)

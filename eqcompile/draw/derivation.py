@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from eqcompile.draw.channels import explain_channels
+from eqcompile.draw.fibres import explain_fibration
 from eqcompile.draw.matrices import explain_matrix
 from eqcompile.draw.ordered import explain_ordered
 from eqcompile.draw.program import Proof, explain_forms, explain_plan, explain_proof
@@ -55,10 +56,13 @@ def derive_sections(
     solution: LayerSolution, choice: Choice | None = None, proof: Proof | None = None
 ) -> tuple[Section, ...]:
     """Return the derivation section by section; the arguments are those of ``explain_layer``."""
+    coloured = solution.problem.group.fibration is not None
     sections = [
         ("The layer polynomial", explain_polynomial(solution)),
         ("The action", explain_action(solution)),
-        ("The constraints", explain_constraints(solution)),
+        ("The fibration", explain_fibration(solution))
+        if coloured
+        else ("The constraints", explain_constraints(solution)),
         ("The solution", explain_solution(solution)),
         ("If x_i x_j and x_j x_i were stored apart", explain_ordered(solution)),
         ("The channels", explain_channels(solution)),
@@ -138,7 +142,7 @@ def explain_action(solution: LayerSolution) -> list[str]:
     actions = [*(given.action for given in problem.inputs), problem.output]
     signed = not all(g.is_unsigned for action in actions for g in action.images)
     lines = write_paragraph(
-        f"{problem.group.name} is given by {spell_count(len(problem.labels), 'generator')}. "
+        f"{_name_acting(problem)} by {spell_count(len(problem.labels), 'generator')}. "
         "A cycle (0 1 2) sends e_0 to e_1, e_1 to e_2 and e_2 to e_0, so "
         + glue("(g x)_{g i} = x_i")
         + ("; -1 in a cycle means that e_1 arrives negated." if signed else ".")
@@ -153,6 +157,12 @@ def explain_action(solution: LayerSolution) -> list[str]:
     named = [given.name for given in problem.inputs] if len(problem.inputs) > 1 else ["inputs"]
     head = ("generator", *named, "outputs")
     return [*lines, "", *write_table(head, rows, left=len(head))]
+
+
+def _name_acting(problem: LayerProblem) -> str:
+    if problem.group.fibration is not None:
+        return "The automorphisms of the graph are given"
+    return f"{problem.group.name} is given"
 
 
 def explain_constraints(solution: LayerSolution) -> list[str]:
@@ -226,6 +236,8 @@ def explain_solution(solution: LayerSolution) -> list[str]:
     lines = write_paragraph(
         "Take slots as points and equalities as edges: each connected component is a class, one "
         "free number; a component that meets its own negative is zero."
+        if solution.problem.group.fibration is None
+        else "All slots that are seen alike are one class, one free number."
     )
     for degree in solution.problem.degrees:
         tying = solution.tying(degree)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
+
 from eqcompile.draw.palette import list_colours
 from eqcompile.draw.spelling import spell_count
 from eqcompile.draw.words import name_class
@@ -42,7 +46,17 @@ def draw_dot(tying: Tying, *, name: str = "slots") -> str:
             f"  s{left} -- s{right} [{style}, label={quote(cause + (' -' if sign < 0 else ''))}];"
             for left, right, sign in _list_edges(tying, number)
         ]
+    if ansatz.fibration is not None:
+        lines += ["  // slots that message passing sees alike", *_list_alike(tying)]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _list_alike(tying: Tying) -> list[str]:
+    """Join each slot with the next one of its coefficient, whatever generators join."""
+    labels = tying.table()[0].ravel()
+    chains = (np.flatnonzero(labels == c).tolist() for c in range(tying.coefficients))
+    style = 'style=dotted, color="#999999"'
+    return [f"  s{a} -- s{b} [{style}];" for chain in chains for a, b in pairwise(chain)]
 
 
 def _list_nodes(tying: Tying) -> list[str]:

@@ -35,19 +35,25 @@ def explain_matrix(tying: Tying) -> list[str]:
     fits = max(labels.shape) <= PRINTED_SIDE
     if tying.classes > PRINTED_MATRICES:
         lines = [f"  W = a A_a + b A_b + ... ({tying.classes} terms)"]
-        return [*lines, *_explain_orbitals(), *(_print_letters(labels, signs) if fits else [])]
+        return [*lines, *_explain_orbitals(tying), *(_print_letters(labels, signs) if fits else [])]
     matrices = [np.where(labels == c, signs, 0) for c in range(tying.classes)]
     named = [name_matrix(m) for m in matrices]
-    if named == ["I", REST] and tying.ansatz.output.dim > 1:
+    if named == ["I", REST] and tying.ansatz.fibration is None and tying.ansatz.output.dim > 1:
         return _explain_deep_sets()
     lines = [f"  W = {_join_terms([n or f'A_{name_class(c)}' for c, n in enumerate(named)])}"]
     if all(named):
         return lines
     shown = [(f"A_{name_class(c)}", m) for c, m in enumerate(matrices) if not named[c]]
-    return [*lines, *_explain_orbitals(), *(["", *_print_matrices(shown)] if fits else [])]
+    return [*lines, *_explain_orbitals(tying), *(["", *_print_matrices(shown)] if fits else [])]
 
 
-def _explain_orbitals() -> list[str]:
+def _explain_orbitals(tying: Tying) -> list[str]:
+    if tying.ansatz.fibration is not None:
+        return write_paragraph(
+            "where A is the 0/1 matrix of a class. Each is balanced, A P = P B for the matrix P "
+            "that gives each vertex the value of its fibre, and commutes with the automorphisms.",
+            "  ",
+        )
     return write_paragraph(
         "where A is the matrix of an orbital: entry (k, i) is the sign of w[k; i] in that class, 0 "
         "outside it. Each is an intertwiner: A rho_in(g) = rho_out(g) A.",

@@ -41,6 +41,18 @@ METHODS = {
 }
 
 
+PROVEN = (
+    "A second computation, which shares no code with the solver, found every class fixed by every "
+    "generator, exactly, and counted the classes again:"
+)
+PROVEN_FIBRATION = (
+    "A second computation, which shares no code with the solver, found the coarsest balanced "
+    "colouring again by naming vertices in rounds, every class balanced over it (outputs of a "
+    "fibre have equally many slots of it over every monomial of fibres, exactly), every generator "
+    "an automorphism, and the classes to be the different keys, spelled out slot by slot:"
+)
+
+
 def explain_forms(choice: Choice) -> list[str]:
     """List the forms with what they cost, the cheapest or the asked one marked."""
     rows = [_cost_row(cost, choice) for cost in choice.costs]
@@ -113,14 +125,13 @@ def explain_proof(solution: LayerSolution, proof: Proof) -> list[str]:
         counts = (str(found.slots), str(found.classes), str(found.zeros), order)
         rows.append((shape, how, *counts))
     head = ("degrees", "proof", "slots", "classes", "zeros", "group order")
-    lines = write_paragraph(
-        "A second computation, which shares no code with the solver, found every class fixed by "
-        "every generator, exactly, and counted the classes again:"
-    )
+    coloured = solution.problem.group.fibration is not None
+    lines = write_paragraph(PROVEN_FIBRATION if coloured else PROVEN)
     lines += ["", *write_table(head, rows, left=2), ""]
     used = [m for m in METHODS if any(m in p.proof for p in proof.proofs)]
-    lines += write_paragraph("; ".join(f"{m}: {METHODS[m]}" for m in used) + ".")
-    lines += ["", *write_paragraph(_spell_plan_proof(proof.plan_proof))]
+    if not coloured or used != ["components"]:
+        lines += [*write_paragraph("; ".join(f"{m}: {METHODS[m]}" for m in used) + "."), ""]
+    lines += write_paragraph(_spell_plan_proof(proof.plan_proof))
     if proof.kernels:
         lines += ["", *write_paragraph(_spell_kernel_proof(proof.kernels))]
     return lines

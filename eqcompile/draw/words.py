@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from eqcompile.draw.formula import Expression, Terms, expand_expression, map_expression
+from eqcompile.draw.fibres import spell_class
+from eqcompile.draw.formula import (
+    Explicit,
+    Expression,
+    Terms,
+    expand_expression,
+    map_expression,
+)
 from eqcompile.draw.recognise import recognise
 from eqcompile.draw.scope import (
     Reading,
@@ -69,6 +77,8 @@ class ClassWords:
 
 def describe_classes(tying: Tying, limit: int | None = None) -> tuple[ClassWords, ...]:
     """Put the classes into words, in order, at most ``limit`` of them."""
+    if tying.ansatz.fibration is not None:
+        return tuple(_describe_keys(tying, limit))
     found: list[ClassWords] = []
     for orbit in tying.orbits:
         room = None if limit is None else limit - len(found)
@@ -98,6 +108,16 @@ def list_terms(tying: Tying, orbit: OutputOrbit, limit: int | None) -> Iterator[
     for j in shown:
         members = order[starts[j] : starts[j] + counts[j]]
         yield int(names[j]), Terms(rows[members], orbit.signs[members])
+
+
+def _describe_keys(tying: Tying, limit: int | None) -> Iterator[ClassWords]:
+    """Put the classes over a fibration into words; they may stand in several orbits."""
+    slices = {int(orbit.outputs[0]): orbit for orbit in tying.orbits}
+    for c, (output, rank) in enumerate(tying.representatives[:limit].tolist()):
+        columns = tying.ansatz.space.columns()[slices[output].labels == c]
+        whole = Explicit(Terms(columns, np.ones(len(columns), dtype=np.int64)))
+        size, words = int(tying.sizes[c]), spell_class(tying.ansatz, output, rank)
+        yield ClassWords(name_class(c), size, output, rank, whole, "first", *words)
 
 
 def _describe_orbit(tying: Tying, orbit: OutputOrbit, limit: int | None) -> Iterator[ClassWords]:
@@ -209,6 +229,8 @@ class OrbitWords:
 
 def join_classes(tying: Tying, words: Sequence[ClassWords]) -> tuple[OrbitWords, ...]:
     """Join the classes of each orbit of outputs into one formula that is true as it stands."""
+    if tying.ansatz.fibration is not None:
+        return _join_fibres(tying, words)
     joined = []
     for orbit in tying.orbits:
         own = [w for w in words if w.output == int(orbit.outputs[0])]
@@ -230,4 +252,16 @@ def join_classes(tying: Tying, words: Sequence[ClassWords]) -> tuple[OrbitWords,
         head = own[0].head if alike else spell_head(scope, "first")
         images = () if alike else tuple(sorted(orbit.outputs[1:].tolist()))
         joined.append(OrbitWords(head, images, tuple(terms), count - len(own)))
+    return tuple(joined)
+
+
+def _join_fibres(tying: Tying, words: Sequence[ClassWords]) -> tuple[OrbitWords, ...]:
+    """Join the classes of each fibre of outputs; they are numbered fibre by fibre."""
+    outputs = tying.representatives[:, 0].tolist()
+    joined = []
+    for head, group in groupby(words, lambda w: w.head):
+        own = list(group)
+        count = outputs.count(own[0].output)
+        terms = tuple((w.name, w.text) for w in own)
+        joined.append(OrbitWords(head, (), terms, count - len(own)))
     return tuple(joined)
