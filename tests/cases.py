@@ -74,7 +74,11 @@ def _spell_matrices(case: dict[str, Any]) -> Spelled:
         ("matrices", "generators", "output_generators"),
     ):
         pairs = list(
-            zip(map(_list_entries, case.get(left, ())), map(_list_entries, case.get(right, ())))
+            zip(
+                map(_list_entries, case.get(left, ())),
+                map(_list_entries, case.get(right, ())),
+                strict=True,
+            )
         )
         if not pairs:
             continue

@@ -7,6 +7,7 @@ from itertools import groupby
 import pytest
 
 from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.problem import keep_degree
 from eqcompile.solve.ansatz import expand
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.constraints import constrain
@@ -21,9 +22,7 @@ def measure(case: dict[str, object]) -> int:
     """Solve and prove a case; return its dimension."""
     (problem,) = resolve(load(spell_case(case)))
     (degree,) = problem.degrees
-    shape = tuple((d,) if d else () for d in degree)
-    proof = prove(solve(constrain(expand(problem, degree, shape))))
-    return proof.classes
+    return prove(solve(constrain(expand(problem, keep_degree(degree))))).classes
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -52,7 +52,8 @@ def prove_linear(tying: Tying, labels: IntArray, signs: IntArray) -> None:
     """
     ansatz = tying.ansatz
     systems = list(spell_equations(ansatz))
-    claimed = spread(*(array.ravel() for array in tying.table()), tying.coefficients)
+    told, turns = (array.ravel() for array in tying.table())
+    claimed = spread(told, turns, tying.coefficients)
     own = spread(labels, signs, 1 + int(labels.max(initial=-1)))
     field = reduce(Field.join, (rows.matrix.field for rows in systems), RATIONALS)
     primes = take_primes(field.conductor, PRIMES)

@@ -40,8 +40,7 @@ def _is_prime(number: int) -> bool:
 def reduce_matrix(matrix: Matrix, field: Field, p: int, root: int) -> csr_array:
     """Map an exact matrix to F_p by the homomorphism that sends the field's generator to a root."""
     values = matrix.in_field(field).reduce(p, root)
-    shape = (matrix.height, matrix.width)
-    return csr_array((values, (matrix.rows, matrix.columns)), shape=shape, dtype=np.int64)
+    return csr_array((values, (matrix.rows, matrix.columns)), shape=matrix.shape)
 
 
 def multiply(left: csr_array, right: csr_array, p: int) -> csr_array:
@@ -83,8 +82,9 @@ def find_kernel_modulo(matrix: csr_array, p: int) -> csr_array:
         shape=(height + width, height + width),
     )
     parts, labels = connected_components(edges, directed=False)
-    columns = _group(labels[height:], parts)
-    rows = _group(labels[:height], parts)
+    whole_labels = np.asarray(labels, dtype=np.int64)
+    columns = _group(whole_labels[height:], parts)
+    rows = _group(whole_labels[:height], parts)
     whole = csc_array(matrix)
     found: list[tuple[IntArray, IntArray, IntArray]] = []
     start = 0

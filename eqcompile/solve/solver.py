@@ -12,14 +12,14 @@ from typing import Literal
 
 import numpy as np
 
-from eqcompile.actions.group import Representation
 from eqcompile.actions.stabilisers import OrbitWalk, schreier_generators, walk_orbit
 from eqcompile.exact.components import classify
 from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray
+from eqcompile.layers.problem import SignedAction
 from eqcompile.solve.constraints import Constraints
-from eqcompile.solve.linear import impose
 from eqcompile.solve.fibration import tie_orbits
+from eqcompile.solve.linear import impose
 from eqcompile.solve.tying import OutputOrbit, Tying
 
 TABLE_SLOTS = 2**20
@@ -87,7 +87,7 @@ def _stabiliser_moves(constraints: Constraints, walk: OrbitWalk) -> Iterator[Edg
             yield np.arange(monomials.n), monomials.perm, -monomials.signs
 
 
-def walk_outputs(output: Representation) -> list[OrbitWalk]:
+def walk_outputs(output: SignedAction) -> list[OrbitWalk]:
     """Walk every orbit of outputs from its least one, in order of these."""
     walks: list[OrbitWalk] = []
     seen: set[int] = set()
