@@ -70,6 +70,7 @@ CASES: tuple[tuple[nx.Graph[int], tuple[int, ...], str], ...] = (
     (RINGS, (2, 1), "1"),
     (nx.path_graph(5), (3,), "V"),
     (nx.path_graph(5), (2,), "1"),
+    (nx.empty_graph(4), (4,), "V"),
     (LOOPED, (2,), "V"),
     (nx.DiGraph([(0, 1), (1, 0), (0, 2), (2, 3)]), (2,), "V"),
 )
