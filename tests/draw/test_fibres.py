@@ -23,8 +23,8 @@ def read_words(tying: Tying) -> list[str]:
     return [": ".join(spell_class(tying.ansatz, k, a)) for k, a in tying.representatives.tolist()]
 
 
-def list_members(tying: Tying, words: str) -> set[tuple[int, int]]:
-    """List the slots that the words of a class speak of, from the words alone."""
+def list_members(tying: Tying, words: str) -> list[list[int]]:
+    """List the slots that the words of a class sum over, from the words alone."""
     fibration, ansatz = tying.ansatz.fibration, tying.ansatz
     assert fibration is not None
     head, _, text = words.partition(": ")
@@ -36,7 +36,7 @@ def list_members(tying: Tying, words: str) -> set[tuple[int, int]]:
         cells |= dict.fromkeys(re.findall("[a-z]", letters), cell)
     ordered = [tuple(p) for p in re.findall(r"([a-z]) < (?=([a-z]))", ranges)]
     factors = re.findall(r"([a-z]\w*?)_([a-z])(?:\^(\d+))?", product)
-    slots = set()
+    slots = []
     for k in outputs:
         for values in assign(sorted(cells), fibration.n):
             value = {**values, "k": k}
@@ -51,8 +51,8 @@ def list_members(tying: Tying, words: str) -> set[tuple[int, int]]:
             for name, index, power in factors:
                 at = [n or "x" for n in ansatz.names].index(name)
                 parts[at] += [value[index]] * int(power or 1)
-            slots.add((k, ansatz.space.rank(parts)))
-    return slots
+            slots.append([k, ansatz.space.rank(parts)])
+    return sorted(slots)
 
 
 def assign(letters: Sequence[str], n: int) -> list[dict[str, int]]:
@@ -85,7 +85,7 @@ def test_words_say_which_slots_a_class_has(
     words = read_words(tying)
     assert len(set(words)) == tying.classes
     for c, text in enumerate(words):
-        assert list_members(tying, text) == {(k, a) for k, a in np.argwhere(labels == c).tolist()}
+        assert list_members(tying, text) == np.argwhere(labels == c).tolist()
 
 
 def test_the_words_of_two_rings() -> None:
