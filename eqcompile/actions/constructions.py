@@ -59,7 +59,7 @@ def take_sign(group: Group) -> Representation:
     for g, label in zip(group.generators, group.labels, strict=False):
         if not isinstance(g, SignedPermutation):
             text = f"the generator {label} of {group.name} permutes no points, so it has no sign"
-            raise Refusal("sign", text, "write det for the determinant")
+            raise Refusal("undefined-representation", text, "write det for the determinant")
         images.append(_PLUS if g.parity() > 0 else _MINUS)
     return _act_on_line(group, "sign", images)
 
@@ -128,7 +128,7 @@ def list_subset_action(part: Representation, k: int) -> Representation:
     permuted = [g for g in part.images if isinstance(g, SignedPermutation)]
     if len(permuted) < len(part.images) or any(not x.is_zero for x in part.algebra):
         text = "subsets need a representation that permutes its basis"
-        raise Refusal("subsets", text, "write Alt or Sym")
+        raise Refusal("undefined-representation", text, "write Alt or Sym")
     return _combine(
         [part],
         lambda images: move_subsets(_keep_signed(images[0]), k, alternating=False),

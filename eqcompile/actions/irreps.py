@@ -55,14 +55,16 @@ def _check_irrep(group: Group, degree: int, parity: str) -> None:
     if not group.rotations:
         text = f"{group.name} has no irreps by degree, they belong to SO(3) and O(3)"
         help = "use {lie: so, n: 3} or {lie: o, n: 3}, or build the representation from V"
-        raise Refusal("irrep", text, help)
+        raise Refusal("undefined-representation", text, help)
     if group.rotations == "so3" and parity:
         text = "rotations alone have no parity"
-        raise Refusal("irrep", text, f"write irrep({degree}), or use {{lie: o, n: 3}}")
+        raise Refusal(
+            "undefined-representation", text, f"write irrep({degree}), or use {{lie: o, n: 3}}"
+        )
     if group.rotations == "o3" and not parity:
         text = "an irrep of O(3) has a parity"
         help = f'write irrep("{degree}o") or irrep("{degree}e")'
-        raise Refusal("irrep", text, help)
+        raise Refusal("undefined-representation", text, help)
 
 
 @lru_cache(maxsize=128)

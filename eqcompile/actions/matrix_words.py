@@ -250,5 +250,7 @@ class _Walk:
         return tuple(word)
 
     def _tidy(self, word: Word) -> Word:
-        """Write generators that are their own inverses without exponents -1."""
-        return reduce_word(tuple((g, sign if (g, -1) in self._steps else 1) for g, sign in word))
+        """Write a word, or its inverse, with few inverses of generators."""
+        signs = [sign if (g, -1) in self._steps else 1 for g, sign in word]
+        tidied = reduce_word(tuple((g, s) for (g, _), s in zip(word, signs, strict=True)))
+        return invert_word(tidied) if sum(signs) < 0 else tidied

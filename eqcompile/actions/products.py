@@ -88,7 +88,7 @@ def _list_permutations(outer: Group) -> list[SignedPermutation]:
     if not outer.is_signed:
         text = f"the outer group of a wreath product permutes blocks, {outer.name} does not"
         help = "use a group of permutations, or a product on tuples"
-        raise Refusal("wreath", text, help, ("wreath", 1))
+        raise Refusal("outer-group", text, help, ("wreath", 1))
     return permuted
 
 

@@ -105,7 +105,7 @@ def _measure(value: WrittenMatrix) -> int:
 def _read_matrix(value: WrittenMatrix, n: int) -> Matrix:
     if _measure(value) != n:
         text = f"a matrix with {spell_quantity(_measure(value), 'row')}, the first one here has {n}"
-        raise Refusal("size-mismatch", text, f"give matrices with {n} rows and columns")
+        raise Refusal("size-mismatch", text, f"give {n} x {n} matrices")
     if isinstance(value, SparseMatrix):
         return _read_sparse(value)
     entries: list[tuple[int, int, Scalar]] = []

@@ -11,14 +11,9 @@ import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from eqcompile.actions.expressions import (
-    MAX_DEPTH,
-    MAX_DIM,
-    Expression,
-    build_representation,
-    parse_expression,
-)
+from eqcompile.actions.expressions import build_representation
 from eqcompile.actions.group import Group, Representation
+from eqcompile.actions.syntax import MAX_DEPTH, MAX_DIM, Expression, parse_expression
 from eqcompile.errors import Refusal
 from eqcompile.exact.signed import SignedPermutation
 
@@ -232,8 +227,12 @@ def test_every_expression_is_an_action(
         ("V.real", "expression", "."),
         ("Symm(V, 2)", "expression", "Symm"),
         ("1 + Vee", "unknown-representation", "Vee"),
-        ("V + irrep(1)", "not-yet-served", "irrep"),
-        ("irrep('1o')", "not-yet-served", "irrep"),
+        ("V + irrep(1)", "undefined-representation", "irrep(1)"),
+        ("irrep('1o')", "undefined-representation", "irrep('1o')"),
+        ("irrep('1x')", "expression", "'1x'"),
+        ("irrep('99o')", "too-large", "'99o'"),
+        ("irrep(99)", "too-large", "99"),
+        ("irrep(V)", "expression", "V"),
         ("0 V", "empty-representation", "0 V"),
         ("V + Alt(V, 4) * V", "empty-representation", "Alt(V, 4)"),
         ("1 + V ** 11", "too-large", "V ** 11"),

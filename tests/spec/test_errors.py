@@ -30,6 +30,7 @@ RULE_ARGUMENT = {
     "_refuse_key": 1,
     "_refuse_plain": 1,
     "_refuse_whole": 1,
+    "refuse_part": 1,
 }
 # Their tests stand in test_loader.py, test_reading.py and those of the command line.
 ELSEWHERE = {"file", "not-plain", "value"}
