@@ -11,7 +11,15 @@ from scipy import sparse
 
 from eqcompile.exact.cyclotomic import embed_powers
 from eqcompile.exact.fields import Field
-from eqcompile.exact.integers import SAFE, Integers, find_bound, pack, sum_groups, widen
+from eqcompile.exact.integers import (
+    SAFE,
+    Integers,
+    find_bound,
+    find_common,
+    pack,
+    sum_groups,
+    widen,
+)
 from eqcompile.exact.signed import IntArray
 
 Entries = tuple[IntArray, IntArray, Integers]
@@ -71,7 +79,8 @@ def _list_reductions(field: Field) -> Integers:
 def list_stretches(starts: IntArray, counts: IntArray) -> IntArray:
     """List ``start, start + 1, ...`` of each stretch, ``count`` numbers long, one after another."""
     before = np.cumsum(counts) - counts
-    return np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    stretches: IntArray = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    return stretches
 
 
 def multiply_sparse(
@@ -113,7 +122,7 @@ def _expand(entries: Entries, field: Field) -> Entries:
         after = -widen(top, bound) * tail
         after[:, 1:] += blocks[-1][:, :-1]
         blocks.append(pack(after))
-    stacked = np.stack([block.astype(object) for block in blocks], axis=1)
+    stacked = np.stack(blocks, axis=1)
     place, power, inner = np.nonzero(stacked)
     long = rows[place] * degree + power
     wide = columns[place] * degree + inner
@@ -143,8 +152,8 @@ def _multiply_integers(left: Entries, right: Entries, sizes: tuple[int, int, int
         two = sparse.csr_array((factors.ravel(), (others, targets)), shape=(middle, width))
         product = (one @ two).tocoo()
         found: tuple[IntArray, IntArray] = (
-            product.coords[0].astype(np.int64),
-            product.coords[1].astype(np.int64),
+            product.row.astype(np.int64),
+            product.col.astype(np.int64),
         )
         return *found, product.data
     starts = np.searchsorted(others, columns)
@@ -169,7 +178,7 @@ def invert_dense(values: Integers, field: Field) -> tuple[Integers, int]:
     Raises:
         ZeroDivisionError: If it is singular.
     """
-    from flint import fmpz_mat
+    from flint import fmpq_mat, fmpz_mat
 
     n, degree = len(values), field.degree
     if not n:
@@ -178,6 +187,33 @@ def invert_dense(values: Integers, field: Field) -> tuple[Integers, int]:
     long, wide, factors = _expand((rows, columns, values[rows, columns]), field)
     dense = np.zeros((n * degree, n * degree), dtype=object)
     dense[long, wide] = factors.ravel()
-    inverse, denominator = fmpz_mat(dense.tolist()).inv().numer_denom()
+    inverse, denominator = fmpq_mat(fmpz_mat(dense.tolist())).inv().numer_denom()
     table = np.array([[int(v) for v in row] for row in inverse.tolist()], dtype=object)
     return table[::degree].reshape(n, n, degree), int(denominator)
+
+
+def collect_entries(
+    rows: IntArray, columns: IntArray, values: Integers, width: int
+) -> tuple[IntArray, IntArray, Integers]:
+    """Sort entries in row-major order, add up those at one place and drop zeros."""
+    key = rows * max(width, 1) + columns
+    steps = np.diff(key)
+    if np.any(steps <= 0):
+        order = np.argsort(key, kind="stable")
+        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+        values = sum_groups(values[order], starts)
+        rows, columns = rows[order][starts], columns[order][starts]
+    kept = np.any(values != 0, axis=1)
+    if not np.all(kept):
+        rows, columns, values = rows[kept], columns[kept], values[kept]
+    return rows.copy(), columns.copy(), pack(values).copy()
+
+
+def cancel(values: Integers, denominator: int) -> tuple[Integers, int]:
+    """Bring values over a denominator to lowest terms, the denominator positive."""
+    if denominator == 1:
+        return values, 1
+    common = find_common(values, abs(denominator)) * (1 if denominator > 0 else -1)
+    if common == 1:
+        return values, denominator
+    return pack(widen(values, abs(common)) // common), denominator // common

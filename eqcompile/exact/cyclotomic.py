@@ -16,6 +16,9 @@ from math import gcd, isqrt, lcm
 PRIME_BOUND = 1 << 62
 """Primes lie below it, so that a sum of two residues fits into an int64."""
 
+LARGE_DEGREE = 16
+"""Beyond it products of polynomials are left to flint."""
+
 EXACT_BITS = 64
 """Bits a value is known to before it is rounded to a float of 53."""
 
@@ -126,14 +129,29 @@ def embed_powers(small: int, large: int) -> tuple[Coefficients, ...]:
     return tuple(powers)
 
 
+def embed(a: Coefficients, small: int, large: int) -> Coefficients:
+    """Write an element of a subfield in the field around it; errors as of `embed_powers`."""
+    if small == large:
+        return a
+    columns = zip(*embed_powers(small, large), strict=True)
+    return tuple(sum(c * p for c, p in zip(a, column, strict=True)) for column in columns)
+
+
 def multiply(a: Coefficients, b: Coefficients, conductor: int) -> Coefficients:
     """Multiply two elements."""
-    product = [0] * (len(a) + len(b) - 1)
+    if len(a) > LARGE_DEGREE:
+        from flint import fmpz_poly
+
+        product = fmpz_poly(list(a)) * fmpz_poly(list(b))
+        rest = product % fmpz_poly(list(find_minimal(conductor)))
+        found = [int(c) for c in rest.coeffs()]
+        return (*found, *([0] * (len(a) - len(found))))
+    long = [0] * (len(a) + len(b) - 1)
     for i, x in enumerate(a):
         if x:
             for j, y in enumerate(b):
-                product[i + j] += x * y
-    return reduce_powers(tuple(product), find_minimal(conductor))
+                long[i + j] += x * y
+    return reduce_powers(tuple(long), find_minimal(conductor))
 
 
 def invert(a: Coefficients, conductor: int) -> tuple[Coefficients, int]:

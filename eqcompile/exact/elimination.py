@@ -10,7 +10,8 @@ only. (von zur Gathen and Gerhard, Modern Computer Algebra, chapters 5.)
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from math import isqrt
 
 import numpy as np
@@ -92,12 +93,11 @@ def list_echelons(block: Block) -> Iterator[Echelon]:
 def _eliminate(block: Block, p: int) -> Echelon | None:
     """Compute the echelon form modulo p; None if the images differ in rank or pivots."""
     roots = block.field.roots(p)
-    images = []
-    for root in roots:
-        pivots, free, table = _eliminate_image(block, p, root)
-        if images and not np.array_equal(pivots, images[0][0]):
+    images: list[tuple[IntArray, IntArray, IntArray]] = []
+    for residues in evaluate(block.values, p, roots):
+        images.append(_eliminate_image(block, p, residues))
+        if not np.array_equal(images[-1][0], images[0][0]):
             return None
-        images.append((pivots, free, table))
     pivots, free, table = images[0]
     if len(roots) == 1:
         return Echelon(pivots, free, table[:, :, None], p)
@@ -105,16 +105,38 @@ def _eliminate(block: Block, p: int) -> Echelon | None:
     return Echelon(pivots, free, _interpolate(tables, roots, p), p)
 
 
-def _eliminate_image(block: Block, p: int, root: int) -> tuple[IntArray, IntArray, IntArray]:
+def evaluate(values: Integers, p: int, roots: tuple[int, ...]) -> list[list[int]]:
+    """Return the residues of integral elements under ``g -> root``, for each root.
+
+    Args:
+        values: Shape ``(entries, degree)``.
+        p: A prime.
+        roots: Some of the roots of the minimal polynomial modulo p, one of them if degree is 1.
+    """
+    from flint import nmod_mat
+
+    if values.shape[1] == 1:
+        return [(values[:, 0] % p).tolist()]
+    elements = nmod_mat(len(values), values.shape[1], p)
+    for e, power in zip(*(index.tolist() for index in np.nonzero(values)), strict=True):
+        elements[e, power] = int(values[e, power])
+    powers = [[pow(root, k, p) for root in roots] for k in range(values.shape[1])]
+    images = [int(v) for v in (elements * nmod_mat(powers, p)).entries()]
+    return [images[number :: len(roots)] for number in range(len(roots))]
+
+
+def _eliminate_image(
+    block: Block, p: int, residues: list[int]
+) -> tuple[IntArray, IntArray, IntArray]:
     """Return pivots, free columns and the entries at the free columns of one image."""
     from flint import nmod_mat
 
     matrix = nmod_mat(block.height, block.width, p)
-    residues = evaluate(block.values, p, root).tolist()
     for i, j, value in zip(block.rows.tolist(), block.columns.tolist(), residues, strict=True):
         matrix[i, j] = value
     reduced, rank = matrix.rref()
-    pivots, free = [], []
+    pivots: list[int] = []
+    free: list[int] = []
     for column in range(block.width):
         at_pivot = len(pivots) < rank and int(reduced[len(pivots), column])
         (pivots if at_pivot else free).append(column)
@@ -125,16 +147,6 @@ def _eliminate_image(block: Block, p: int, root: int) -> tuple[IntArray, IntArra
             below += 1
         table[:below, number] = [int(reduced[i, column]) for i in range(below)]
     return np.array(pivots, dtype=np.int64), np.array(free, dtype=np.int64), table
-
-
-def evaluate(values: Integers, p: int, root: int) -> IntArray:
-    """Return the residues of integral elements under ``g -> root``, shape ``(entries,)``."""
-    if values.shape[1] == 1:
-        return np.asarray(values[:, 0] % p, dtype=np.int64)
-    total = np.zeros(len(values), dtype=object)
-    for power in range(values.shape[1] - 1, -1, -1):
-        total = (total * root + values[:, power]) % p
-    return total.astype(np.int64)
 
 
 def _interpolate(tables: IntArray, roots: tuple[int, ...], p: int) -> IntArray:
@@ -229,24 +241,24 @@ def _find_denominator(residue: int, modulus: int, bound: int) -> int:
 
 
 def solve_echelon(block: Block, echelon: Echelon) -> tuple[Integers, int]:
-    """Compute the free columns of a rational echelon form exactly, given its pivots modulo p.
+    """Compute the free columns of a rational echelon form exactly, given its pivots modulo primes.
 
     Returns:
         Numerators of shape ``(rank, free)`` and their denominator. The pivot columns are
-        solved by p-adic lifting (Dixon 1982), on rows that are independent modulo p.
+        solved by p-adic lifting (Dixon 1982), on rows that are independent modulo a prime.
     """
-    from flint import fmpz_mat
+    from flint import fmpq_mat, fmpz_mat
 
-    flipped = Block(block.field, block.width, block.height, block.columns, block.rows, block.values)
-    found = _eliminate(flipped, block.field.prime())
-    rank = len(echelon.pivots)
-    if found is None or len(found.pivots) != rank:
-        raise ArithmeticError("the rank modulo two primes differs")
+    p = next(p for p in map(block.field.prime, count()) if echelon.modulus % p == 0)
+    flipped = replace(
+        block, height=block.width, width=block.height, rows=block.columns, columns=block.rows
+    )
+    independent = _eliminate_image(flipped, p, evaluate(block.values, p, (0,))[0])[0]
     dense = np.zeros((block.height, block.width), dtype=object)
     dense[block.rows, block.columns] = block.values[:, 0]
-    own = dense[found.pivots]
+    own = dense[independent]
     left, right = own[:, echelon.pivots], own[:, echelon.free]
-    solution = fmpz_mat(left.tolist()).solve(fmpz_mat(right.tolist()))
+    solution = fmpq_mat(fmpz_mat(left.tolist())).solve(fmpz_mat(right.tolist()), "dixon")
     numerators, denominator = solution.numer_denom()
     entries = np.array([int(v) for v in numerators.entries()], dtype=object)
-    return entries.reshape(rank, -1), int(denominator)
+    return entries.reshape(len(echelon.pivots), -1), int(denominator)

@@ -132,13 +132,7 @@ class Scalar:
 
     def in_field(self, field: Field) -> Coefficients:
         """Return the numerators, over the same denominator, in a field around this one."""
-        if field == self.field:
-            return self.numerators
-        powers = cyclotomic.embed_powers(self.field.conductor, field.conductor)
-        return tuple(
-            sum(c * power[i] for c, power in zip(self.numerators, powers, strict=True))
-            for i in range(field.degree)
-        )
+        return cyclotomic.embed(self.numerators, self.field.conductor, field.conductor)
 
     def mean(self) -> Fraction:
         """Return the mean of its conjugates, which does not depend on the field."""
@@ -201,16 +195,19 @@ class Scalar:
             return False
         if self.field == other.field:
             return self.numerators == other.numerators
-        around = lcm(self.field.conductor, other.field.conductor)
-        if around > MAX_CONDUCTOR:
-            return self.mean() == other.mean() and not self - other.mean()
-        field = Field(around)
-        return self.in_field(field) == other.in_field(field)
+        if self._measure() != other._measure():
+            return False
+        one, two = self.field.conductor, other.field.conductor
+        around = lcm(one, two)
+        left = cyclotomic.embed(self.numerators, one, around)
+        return left == cyclotomic.embed(other.numerators, two, around)
+
+    def _measure(self) -> tuple[Fraction, Fraction]:
+        """Return numbers that do not depend on the field it is written in."""
+        return self.mean(), (self * self).mean()
 
     def __hash__(self) -> int:
-        if self.is_rational:
-            return hash(self.as_fraction())
-        return hash((self.mean(), (self * self).mean()))
+        return hash(self.as_fraction() if self.is_rational else self._measure())
 
     def __bool__(self) -> bool:
         return any(self.numerators)
@@ -281,7 +278,7 @@ def _split_square(n: int) -> tuple[int, int]:
         if n and n % q == 0:
             n, free = n // q, free * q
     if isqrt(n) ** 2 != n:
-        raise _refuse_conductor(n * free)
+        raise _refuse_conductor(n * free if n * free % 4 == 1 else 4 * n * free)
     return square * isqrt(n), free
 
 

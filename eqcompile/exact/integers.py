@@ -7,6 +7,7 @@ equal content means equal arrays.
 from __future__ import annotations
 
 from math import gcd
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,21 @@ SAFE = 1 << 62
 
 Integers = npt.NDArray[Any]
 """An array of integers, of dtype int64 or object."""
+
+
+def read_integers(values: npt.ArrayLike) -> Integers:
+    """Return integers as a packed array.
+
+    Raises:
+        TypeError: If there is anything but integers.
+    """
+    array = np.asarray(values)
+    if array.dtype == object or array.dtype.kind == "u":
+        listed = [index(value) for value in array.ravel().tolist()]
+        array = np.array(listed, dtype=object).reshape(array.shape)
+    elif array.size and array.dtype.kind not in "ib":
+        raise TypeError(f"exact matrices are made of integers, not of {array.dtype}")
+    return pack(array if array.dtype == object else array.astype(np.int64))
 
 
 def find_bound(values: Integers) -> int:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from eqcompile.exact import arithmetic
 from eqcompile.exact.fields import RATIONALS, Field, Scalar
-from eqcompile.exact.integers import Integers, find_bound, find_common, pack, sum_groups, widen
+from eqcompile.exact.integers import Integers, find_bound, pack, read_integers, widen
 from eqcompile.exact.signed import IntArray, SignedPermutation
 
 Number = Scalar | Fraction | int
@@ -59,16 +59,18 @@ class Matrix:
         """
         rows, columns = (np.asarray(part, dtype=np.int64) for part in places)
         height, width = shape
-        if denominator == 0 or values.shape != (len(rows), field.degree) or len(columns) != len(
-            rows
+        if (
+            denominator == 0
+            or values.shape != (len(rows), field.degree)
+            or len(columns) != len(rows)
         ):
             raise ValueError("a matrix has one row, column and value per entry and a denominator")
         if len(rows) and not (
             rows.min() >= 0 and rows.max() < height and columns.min() >= 0 and columns.max() < width
         ):
             raise ValueError(f"an entry lies outside the {height} x {width} matrix")
-        rows, columns, values = _collect(rows, columns, values, width)
-        values, denominator = _cancel(values, denominator)
+        rows, columns, values = arithmetic.collect_entries(rows, columns, values, width)
+        values, denominator = arithmetic.cancel(values, denominator)
         for array in (rows, columns, values):
             array.flags.writeable = False
         for name, value in (
@@ -149,10 +151,8 @@ class Matrix:
         denominator: int = 1,
     ) -> Matrix:
         """Return a rational matrix of integers over one denominator; repeated entries add up."""
-        integers = np.asarray(values)
-        integers = integers if integers.dtype == object else integers.astype(np.int64)
-        shape = (height, width)
-        return cls(RATIONALS, shape, (rows, columns), integers.reshape(-1, 1), denominator)
+        integers = read_integers(values).reshape(-1, 1)
+        return cls(RATIONALS, (height, width), (rows, columns), integers, denominator)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -287,6 +287,9 @@ class Matrix:
     def to_float(self) -> npt.NDArray[np.float64]:
         """Return the dense matrix of the nearest floats."""
         dense = np.zeros(self.shape)
+        if self.field.degree == 1 and max(find_bound(self.values), self.denominator) <= 2**53:
+            dense[self.rows, self.columns] = self.values[:, 0] / self.denominator
+            return dense
         known: dict[tuple[int, ...], float] = {}
         for i, j, value in zip(self.rows, self.columns, self.values.tolist(), strict=True):
             key = tuple(value)
@@ -302,10 +305,12 @@ class Matrix:
             p: A prime below 2**62 that does not divide the denominator.
             root: An element of ``field.roots(p)``.
         """
-        total = np.zeros(len(self.rows), dtype=object)
-        for power in range(self.field.degree - 1, -1, -1):
-            total = (total * root + self.values[:, power]) % p
-        return (total * pow(self.denominator, -1, p) % p).astype(np.int64)
+        total = self.values[:, -1] % p
+        for power in range(self.field.degree - 2, -1, -1):
+            total = (total.astype(object) * root + self.values[:, power]) % p
+        if self.denominator != 1:
+            total = total.astype(object) * pow(self.denominator, -1, p) % p
+        return total.astype(np.int64)
 
     def as_signed(self) -> SignedPermutation | None:
         """Return the signed permutation this is the matrix of; None if it is none."""
@@ -386,30 +391,3 @@ def _join_parts(
         return Matrix.zero(*shape)
     places = (np.concatenate(rows), np.concatenate(columns))
     return Matrix(field, shape, places, np.concatenate(values), denominator)
-
-
-def _collect(
-    rows: IntArray, columns: IntArray, values: Integers, width: int
-) -> tuple[IntArray, IntArray, Integers]:
-    """Sort entries in row-major order, add up those at one place and drop zeros."""
-    key = rows * max(width, 1) + columns
-    steps = np.diff(key)
-    if np.any(steps <= 0):
-        order = np.argsort(key, kind="stable")
-        starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-        values = sum_groups(values[order], starts)
-        rows, columns = rows[order][starts], columns[order][starts]
-    kept = np.any(values != 0, axis=1)
-    if not np.all(kept):
-        rows, columns, values = rows[kept], columns[kept], values[kept]
-    return rows.copy(), columns.copy(), pack(values).copy()
-
-
-def _cancel(values: Integers, denominator: int) -> tuple[Integers, int]:
-    """Bring values over a denominator to lowest terms, the denominator positive."""
-    if denominator == 1:
-        return values, 1
-    common = find_common(values, abs(denominator)) * (1 if denominator > 0 else -1)
-    if common == 1:
-        return values, denominator
-    return pack(values.astype(object) // common), denominator // common

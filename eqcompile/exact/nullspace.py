@@ -25,6 +25,7 @@ from eqcompile.exact.elimination import (
     list_echelons,
     solve_echelon,
 )
+from eqcompile.exact.fields import RATIONALS
 from eqcompile.exact.integers import Integers, pack
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, freeze
@@ -242,7 +243,11 @@ def _assemble(
     place = np.empty(count, dtype=np.int64)
     place[np.argsort(np.concatenate(pivots), kind="stable")] = np.arange(count)
     places = (np.concatenate(rows), place[np.concatenate(columns)])
-    return Matrix(source.field, (source.width, count), places, np.concatenate(values))
+    whole = np.concatenate(values)
+    field = source.field
+    if not np.any(whole[:, 1:]):  # so that what depends on the space alone is also written alike
+        field, whole = RATIONALS, whole[:, :1]
+    return Matrix(field, (source.width, count), places, whole)
 
 
 def _propose_kernel(block: Block) -> Iterator[Vectors]:
