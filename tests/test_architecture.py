@@ -46,10 +46,12 @@ SOLVER = {
     "eqcompile.solve.layer",
     "eqcompile.solve.why",
     "eqcompile.exact.components",
+    "eqcompile.exact.partitions",
 }
 
 DEPENDENCIES = {
-    "flint", "jinja2", "networkx", "numpy", "pydantic", "pynauty", "rich", "ruamel", "scipy", "typer",
+    "flint", "jinja2", "networkx", "numpy", "opt_einsum", "pydantic", "pynauty", "rich", "ruamel",
+    "scipy", "typer",
 }  # fmt: skip
 
 Imports = Mapping[str, frozenset[str]]
