@@ -345,3 +345,45 @@ def test_what_says_nothing_new_is_reported() -> None:
     problem = pose(*told, group={"symmetric": 3}, channels=None)
     causes = [problem.relations[i].cause for i in (0, 1, 3)]
     assert list(solve_layer(problem, blocks=False).tying((1,)).redundant) == causes
+
+
+CYCLE = np.eye(3)[[2, 0, 1]]
+GROUPS: dict[str, list[Any]] = {"trivial": [np.eye(3)], "cyclic": [CYCLE]}
+NUMBERS = st.integers(-2, 2)
+
+
+@st.composite
+def draw_equations(draw: st.DrawFn) -> list[tuple[list[int], int]]:
+    """Draw equations between the nine slots of a linear map: coefficients and right-hand side."""
+    rows = st.lists(NUMBERS, min_size=9, max_size=9).filter(any)
+    return draw(st.lists(st.tuples(rows, st.sampled_from([0, 0, 1])), max_size=4))
+
+
+@given(
+    equations=draw_equations(),
+    shapes=st.sets(st.sampled_from(["symmetric", "zero_diagonal"])),
+    group=st.sampled_from(sorted(GROUPS)),
+)
+def test_random_constraints_leave_what_a_dense_rank_says(
+    equations: list[tuple[list[int], int]], shapes: set[str], group: str
+) -> None:
+    told: list[Any] = [{kind: True} for kind in sorted(shapes)]
+    rows = [np.kron(g, np.eye(3)) - np.kron(np.eye(3), g.T) for g in GROUPS[group]]
+    rows += [np.eye(9) - np.eye(9)[[0, 3, 6, 1, 4, 7, 2, 5, 8]]] if "symmetric" in shapes else []
+    rows += [np.eye(9)[[0, 4, 8]]] if "zero_diagonal" in shapes else []
+    matrix = np.concatenate([*rows, np.zeros((0, 9))])
+    right = np.zeros(len(matrix))
+    for factors, value in equations:
+        terms = [f"{f}*w[{i // 3}; {i % 3}]" for i, f in enumerate(factors) if f]
+        told.append(f"{' + '.join(terms)} == {value}")
+        matrix, right = np.vstack([matrix, factors]), np.append(right, value)
+    rank = int(np.linalg.matrix_rank(matrix))
+    met = int(np.linalg.matrix_rank(np.column_stack([matrix, right]))) == rank
+    problem = pose(*told, group={group: 3}, degree=None, degrees=[1], channels=None)
+    if not met:
+        with pytest.raises(Refusal, match="contradicts"):
+            solve_layer(problem, blocks=False)
+        return
+    tying = solve_layer(problem, blocks=False).tying((1,))
+    assert tying.classes == 9 - rank
+    assert tying.is_affine == bool(right.any())
