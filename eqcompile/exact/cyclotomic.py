@@ -137,6 +137,18 @@ def embed(a: Coefficients, small: int, large: int) -> Coefficients:
     return tuple(sum(c * p for c, p in zip(a, column, strict=True)) for column in columns)
 
 
+def restrict(a: Coefficients, large: int, small: int) -> Coefficients | None:
+    """Write an element in a subfield, whose conductor divides; None if it does not lie there."""
+    from flint import fmpz_mat
+
+    powers = embed_powers(normalise_conductor(small), large)
+    system = fmpz_mat([list(row) for row in zip(*powers, a, strict=True)])
+    reduced, denominator, rank = system.rref()
+    if rank > len(powers):
+        return None
+    return tuple(int(reduced[i, len(powers)]) // int(denominator) for i in range(len(powers)))
+
+
 def multiply(a: Coefficients, b: Coefficients, conductor: int) -> Coefficients:
     """Multiply two elements."""
     if len(a) > LARGE_DEGREE:

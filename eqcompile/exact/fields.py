@@ -195,19 +195,14 @@ class Scalar:
             return False
         if self.field == other.field:
             return self.numerators == other.numerators
-        if self._measure() != other._measure():
-            return False
         one, two = self.field.conductor, other.field.conductor
-        around = lcm(one, two)
-        left = cyclotomic.embed(self.numerators, one, around)
-        return left == cyclotomic.embed(other.numerators, two, around)
-
-    def _measure(self) -> tuple[Fraction, Fraction]:
-        """Return numbers that do not depend on the field it is written in."""
-        return self.mean(), (self * self).mean()
+        both = gcd(one, two)
+        mine = cyclotomic.restrict(self.numerators, one, both)
+        return mine is not None and mine == cyclotomic.restrict(other.numerators, two, both)
 
     def __hash__(self) -> int:
-        return hash(self.as_fraction() if self.is_rational else self._measure())
+        # The means of conjugates do not depend on the field.
+        return hash(self.as_fraction() if self.is_rational else (self.mean(), (self * self).mean()))
 
     def __bool__(self) -> bool:
         return any(self.numerators)
