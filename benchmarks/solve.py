@@ -34,7 +34,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ from benchmarks.peers.asking import RUNS, Answer, Limits, ask  # noqa: E402
 from benchmarks.peers.questions import QUESTIONS, Question  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
-LIMIT, MEMORY = 120.0, 6144.0  # seconds, MiB
+LIMIT, MEMORY = 120.0, 4096.0  # seconds, MiB
 OURS, LAYER = "eqcompile", "eqcompile, layer"
 PEERS = {"emlp": "EMLP", "lie_nn": "lie-nn", "cuequivariance": "cuEquivariance"}
 
@@ -87,9 +87,21 @@ def compare(row: Row, peer: str) -> tuple[str, float] | None:
     ours, theirs = row.answers[OURS], row.answers.get(peer)
     if theirs is None or not ours.is_solved or not (theirs.seconds and ours.seconds):
         return None
-    if not theirs.is_solved and not theirs.outcome.startswith("out of"):
+    if not theirs.is_solved and not theirs.is_given_up:
         return None
-    return "" if theirs.is_solved else ">", float(f"{theirs.seconds / ours.seconds:.2g}")
+    return "" if theirs.is_solved else ">", _divide(theirs.seconds, ours.seconds)
+
+
+def compare_again(row: Row, peer: str) -> float | None:
+    """Return how many times longer the second call of a peer takes than our second call."""
+    ours, theirs = row.answers[OURS], row.answers.get(peer)
+    if theirs is None or not (ours.is_solved and theirs.is_solved and ours.again and theirs.again):
+        return None
+    return _divide(theirs.again, ours.again)
+
+
+def _divide(theirs: float, ours: float) -> float:
+    return float(f"{theirs / ours:.2g}")
 
 
 def describe(rows: Sequence[Row]) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def describe(rows: Sequence[Row]) -> dict[str, Any]:
             "dimension": row.question.dimension,
             "solvers": {name: answer.describe() for name, answer in row.answers.items()},
             "times_longer": {
-                peer: {"at_least" if bound else "is": value}
+                peer: {"at_least" if bound else "is": value, "again": compare_again(row, peer)}
                 for peer in PEERS
                 if (found := compare(row, peer))
                 for bound, value in [found]
@@ -110,55 +122,69 @@ def describe(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def draw_table(rows: Sequence[Row]) -> str:
-    """Draw all rows as a table in Markdown."""
-    heads = ["maps", "unknowns", "dimension", "eqcompile", "MiB", "as a layer"]
-    for name in PEERS.values():
-        heads += [name, "again", "MiB", "times longer"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+def draw_ours(rows: Sequence[Row]) -> str:
+    """Draw our answers as a table in Markdown."""
+    table = []
     for row in rows:
-        question, ours = row.question, row.answers[OURS]
-        cells = [question.name, str(question.unknowns), str(question.dimension)]
-        cells += [*_draw_answer(ours)[::2], _draw_layer(row.answers.get(LAYER))]
-        for peer in PEERS:
-            cells += [*_draw_answer(row.answers.get(peer)), _draw_ratio(compare(row, peer))]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        ours, layer = row.answers[OURS], row.answers.get(LAYER)
+        as_layer = ("", "")
+        if layer and layer.is_solved:
+            as_layer = str(layer.dimension), _draw_seconds(layer.seconds)
+        sizes = f"{row.question.unknowns:,}", f"{row.question.dimension:,}"
+        solved = _draw_outcome(ours), f"{ours.peak_mib:.0f}", _draw_seconds(ours.prepared)
+        table.append((row.question.name, *sizes, *solved, *as_layer))
+    heads = ("maps", "unknowns", "dimension", "solve", "MiB", "read", "classes of the layer")
+    return _draw_table((*heads, "its solve"), table)
 
 
-def _draw_answer(answer: Answer | None) -> tuple[str, str, str]:
-    if answer is None:
-        return "", "", ""
+def draw_peer(rows: Sequence[Row], peer: str) -> str:
+    """Draw the answers of one peer beside ours."""
+    table = []
+    for row in rows:
+        if theirs := row.answers.get(peer):
+            again = "" if theirs.again is None else _draw_seconds(theirs.again)
+            cells = row.question.name, _draw_outcome(theirs), again, f"{theirs.peak_mib:.0f}"
+            ratio, second = compare(row, peer), compare_again(row, peer)
+            first = f"{ratio[0]}{_draw_ratio(ratio[1])}" if ratio else ""
+            table.append((*cells, first, _draw_ratio(second) if second else ""))
+    heads = PEERS[peer], "solve", "again", "MiB", "times longer", "again, times longer"
+    return _draw_table(heads, table)
+
+
+def _draw_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _draw_outcome(answer: Answer) -> str:
     seconds = _draw_seconds(answer.seconds)
-    if answer.outcome.startswith("out of"):
-        seconds = f"{answer.outcome} after {seconds}"
-    elif not answer.is_solved:
-        seconds = answer.outcome.partition(":")[0]
-    again = "" if answer.again is None else _draw_seconds(answer.again)
-    return seconds, again, f"{answer.peak_mib:.0f}"
-
-
-def _draw_layer(answer: Answer | None) -> str:
-    if answer is None or not answer.is_solved:
-        return ""
-    return f"{answer.dimension} in {_draw_seconds(answer.seconds)}"
+    if answer.is_given_up:
+        return f"{answer.outcome} after {seconds}"
+    return seconds if answer.is_solved else answer.outcome.partition(":")[0]
 
 
 def _draw_seconds(seconds: float) -> str:
     return f"{seconds:.4f}" if seconds < 0.1 else f"{seconds:.3g}"
 
 
-def _draw_ratio(ratio: tuple[str, float] | None) -> str:
-    return "" if ratio is None else f"{ratio[0]}{ratio[1]:,.3g}".replace("e+0", "e")
+def _draw_ratio(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:g}"
+
+
+def draw_tables(rows: Sequence[Row], peers: Iterable[str]) -> str:
+    """Draw all tables."""
+    return "\n".join([draw_ours(rows), *(draw_peer(rows, peer) for peer in PEERS if peer in peers)])
 
 
 def draw_page(rows: Sequence[Row]) -> str:
-    """Draw the table, with what its columns mean."""
+    """Draw the tables, with what their columns mean."""
     return (
-        f"CPU seconds of the call that solves, and peak MiB of its process; medians of {RUNS} where"
-        f" a call is short. A solver is given up after {LIMIT:.0f} s of wall and of CPU time, or at"
-        f" {MEMORY:.0f} MiB. What is measured, and how, stands in"
-        " [solve.py](../solve.py).\n\n" + draw_table(rows)
+        "CPU seconds of the call that solves, without imports and proof, and peak MiB of its"
+        f" process; medians of {RUNS} processes where a call is short. A solver is given up after"
+        f" {LIMIT:.0f} s of wall and of CPU time, or at {MEMORY:.0f} MiB. *read*: reading and"
+        " checking the spec, before the call. *again*: the call once more in the same process, when"
+        " EMLP has compiled its programs. *times longer*: than eqcompile, in this run. The script:"
+        " [solve.py](../solve.py).\n\n" + draw_tables(rows, PEERS)
     )
 
 
@@ -202,7 +228,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if not arguments.only or any(text in question.name for text in arguments.only)
     ]
     rows = [ask_all(question, arguments.peers, Limits(LIMIT, MEMORY)) for question in asked]
-    print(draw_table(rows))
+    print(draw_tables(rows, arguments.peers))
     if len(asked) == len(QUESTIONS) and arguments.peers.keys() == PEERS.keys():
         write(rows, arguments.results)
 

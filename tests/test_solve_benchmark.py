@@ -36,7 +36,7 @@ def test_two_tiny_questions_are_answered(
     lines = capfd.readouterr().out.splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line]
     assert [row[:3] for row in cells] == [[TINY[0], "64", "5"], [TINY[1], "64", "16"]]
-    assert [row[5].split()[0] for row in cells] == ["4", "10"]
+    assert [row[6] for row in cells] == ["4", "10"]
     assert all(0.0 < float(row[3]) < 1.0 for row in cells)
     assert not any(tmp_path.iterdir())
 
@@ -123,6 +123,14 @@ def test_ratios(outcome: str, found: tuple[str, float]) -> None:
     theirs = replace(ANSWER, outcome=outcome, seconds=10.0)
     row = solve.Row(QUESTIONS[0], {"eqcompile": ANSWER, "emlp": theirs})
     assert solve.compare(row, "emlp") == found
+    assert solve.compare_again(row, "emlp") is None
+
+
+def test_ratios_of_second_calls() -> None:
+    ours, theirs = replace(ANSWER, again=0.2), replace(ANSWER, again=3.0)
+    row = solve.Row(QUESTIONS[0], {"eqcompile": ours, "emlp": theirs})
+    assert solve.compare_again(row, "emlp") == 15.0
+    assert "| 15 |" in solve.draw_peer([row], "emlp")
 
 
 def test_results_hold_what_was_found(tmp_path: Path) -> None:
@@ -131,7 +139,7 @@ def test_results_hold_what_was_found(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "solve.json").read_text("utf-8"))
     assert data["versions"] == {"emlp": "1.0.3"}
     row = data["rows"][QUESTIONS[0].name]
-    assert row["times_longer"] == {"emlp": {"at_least": 1.0}}
+    assert row["times_longer"] == {"emlp": {"at_least": 1.0, "again": None}}
     assert row["solvers"]["emlp"]["outcome"] == "out of memory"
     assert "out of memory after 0.25" in (tmp_path / "solve.md").read_text("utf-8")
 

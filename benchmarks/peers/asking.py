@@ -65,6 +65,11 @@ class Answer:
         """Whether there is an answer, and no wrong one."""
         return self.outcome == SOLVED
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it ran into a limit."""
+        return self.outcome.startswith("out of")
+
     def check(self, dimension: int) -> Answer:
         """Say so if the answer is wrong."""
         if not self.is_solved or self.dimension == dimension:
