@@ -9,7 +9,9 @@ from itertools import islice
 import numpy as np
 
 from eqcompile.draw.channels import explain_channels
+from eqcompile.draw.dependence import merge_equal
 from eqcompile.draw.fibres import explain_fibration
+from eqcompile.draw.linear import explain_dependence, explain_equations, explain_linear_action
 from eqcompile.draw.matrices import explain_matrix
 from eqcompile.draw.ordered import explain_ordered
 from eqcompile.draw.program import Proof, explain_forms, explain_plan, explain_proof
@@ -137,8 +139,10 @@ def _spell_degree(problem: LayerProblem, degree: Degree) -> str:
 
 
 def explain_action(solution: LayerSolution) -> list[str]:
-    """Write each generator on inputs and outputs in cycle notation."""
+    """Write each generator: signed permutations in cycle notation, the others as matrices."""
     problem = solution.problem
+    if not has_signed(problem):
+        return explain_linear_action(problem)
     actions = [*(given.action for given in problem.inputs), problem.output]
     signed = not all(g.is_unsigned for action in actions for g in action.images)
     lines = write_paragraph(
@@ -156,7 +160,14 @@ def explain_action(solution: LayerSolution) -> list[str]:
     ]
     named = [given.name for given in problem.inputs] if len(problem.inputs) > 1 else ["inputs"]
     head = ("generator", *named, "outputs")
-    return [*lines, "", *write_table(head, rows, left=len(head))]
+    lines += ["", *write_table(head, rows, left=len(head))]
+    linear = explain_linear_action(problem)
+    return [*lines, "", *linear] if linear else lines
+
+
+def has_signed(problem: LayerProblem) -> bool:
+    """Say whether signed permutations are among the generators, or all there is."""
+    return not problem.linear or problem.labels != ("identity",)
 
 
 def _name_acting(problem: LayerProblem) -> str:
@@ -168,6 +179,9 @@ def _name_acting(problem: LayerProblem) -> str:
 def explain_constraints(solution: LayerSolution) -> list[str]:
     """Compare coefficients, generator by generator, with the first equalities of each."""
     problem = solution.problem
+    equations = explain_equations(solution)
+    if not has_signed(problem):
+        return equations
     constraints = {d: constrain(solution.tying(d).ansatz) for d in problem.degrees}
     signed = any(c.is_signed for c in constraints.values())
     rule = "w[g k; g a] = s w[k; a]" if signed else "w[g k; g a] = w[k; a]"
@@ -186,7 +200,7 @@ def explain_constraints(solution: LayerSolution) -> list[str]:
         lines += ["", f"degree {problem.spell_degree(degree)}"]
         for move in constraints[degree].moves:
             lines += _spell_move(solution.tying(degree), move)
-    return lines
+    return [*lines, "", *equations] if equations else lines
 
 
 def _spell_move(tying: Tying, move: SlotMove) -> list[str]:
@@ -233,14 +247,9 @@ def list_equalities(move: SlotMove) -> Iterator[Equality]:
 
 def explain_solution(solution: LayerSolution) -> list[str]:
     """Name the classes of every degree as polynomials, and degree 1 as a matrix."""
-    lines = write_paragraph(
-        "Take slots as points and equalities as edges: each connected component is a class, one "
-        "free number; a component that meets its own negative is zero."
-        if solution.problem.group.fibration is None
-        else "All slots that are seen alike are one class, one free number."
-    )
+    lines = write_paragraph(_explain_solving(solution.problem))
     for degree in solution.problem.degrees:
-        tying = solution.tying(degree)
+        tying = merge_equal(solution.tying(degree))
         counts = [
             spell_count(tying.classes, "class"),
             *([spell_count(tying.zeros, "zero")] if tying.zeros else []),
@@ -250,13 +259,32 @@ def explain_solution(solution: LayerSolution) -> list[str]:
             f"degree {solution.problem.spell_degree(degree)}: "
             f"{spell_count(tying.ansatz.slots, 'slot')}, {', '.join(counts)}",
         ]
-        if not tying.classes:
+        if not tying.coefficients:
             lines.append("  nothing of this degree is equivariant")
             continue
         if sum(degree) == 1:
             lines += ["", *explain_matrix(tying)]
         lines += _spell_classes(tying)
+        lines += explain_dependence(tying)
     return lines
+
+
+def _explain_solving(problem: LayerProblem) -> str:
+    """Say how the constraints were solved."""
+    if problem.group.fibration is not None:
+        return "All slots that are seen alike are one class, one free number."
+    points = (
+        "Take slots as points and equalities as edges: each connected component is a class, one "
+        "free number; a component that meets its own negative is zero."
+    )
+    if not problem.linear and not problem.relations:
+        return points
+    rest = (
+        "The equations are solved exactly, the kernel of one cause restricted by the next, each "
+        "connected component on its own. A letter stands for slots that are equal up to sign in "
+        "every solution; a class is a letter that is free."
+    )
+    return f"{points.replace('class', 'letter')} {rest}" if has_signed(problem) else rest
 
 
 def _spell_classes(tying: Tying) -> list[str]:
@@ -267,8 +295,9 @@ def _spell_classes(tying: Tying) -> list[str]:
         lines += ["", *_spell_orbit(orbit)]
         if any("{k" in formula for _, formula in orbit.terms):
             lines.append(f"  with indices modulo {tying.ansatz.output.dim}")
-    rest = tying.classes - sum(len(o.terms) + o.more for o in joined)
-    if rest:
+    named = {name for orbit in joined for name, _ in orbit.terms}
+    rest = tying.coefficients - len(named) - sum(orbit.more for orbit in joined)
+    if rest > 0:
         other = (
             f"and {spell_count(rest, 'class')} of other outputs (`eqcompile inspect` draws them)"
         )

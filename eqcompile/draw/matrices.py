@@ -33,6 +33,8 @@ def explain_matrix(tying: Tying) -> list[str]:
         return ["  W = 0"]
     labels, signs = tying.table()
     fits = max(labels.shape) <= PRINTED_SIDE
+    if tying.basis is not None:
+        return _print_letters(labels, signs)[1:] if fits else []
     if tying.classes > PRINTED_MATRICES:
         lines = [f"  W = a A_a + b A_b + ... ({tying.classes} terms)"]
         return [*lines, *_explain_orbitals(tying), *(_print_letters(labels, signs) if fits else [])]
@@ -52,6 +54,12 @@ def _explain_orbitals(tying: Tying) -> list[str]:
         return write_paragraph(
             "where A is the 0/1 matrix of a class. Each is balanced, A P = P B for the matrix P "
             "that gives each vertex the value of its fibre, and commutes with the automorphisms.",
+            "  ",
+        )
+    if tying.ansatz.linear:
+        return write_paragraph(
+            "where entry (k, i) of the matrix A of a class is the sign of w[k; i] in it, 0 outside "
+            "it. Each is an intertwiner: A rho_in(g) = rho_out(g) A.",
             "  ",
         )
     return write_paragraph(

@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from eqcompile.draw.dependence import merge_equal, spell_dependence
 from eqcompile.draw.spelling import spell_count, spell_members
-from eqcompile.draw.words import ClassWords, describe_classes
+from eqcompile.draw.words import ClassWords, describe_classes, name_class
 from eqcompile.exact.signed import IntArray
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.tying import Tying
@@ -67,6 +68,9 @@ class Picture:
             spell_count(self.tying.classes, "class"),
             spell_count(self.tying.zeros, "zero"),
         ]
+        if self.tying.basis is not None:
+            dependent = self.tying.coefficients - self.tying.classes
+            counts.insert(2, spell_count(dependent, "dependent coefficient"))
         return f"degree {ansatz.degree}{several}: {', '.join(counts)}"
 
 
@@ -79,6 +83,7 @@ def lay_out(tying: Tying, cells: int, columns: int | None = None) -> Picture:
         columns: Most columns of a matrix; None where there is no such bound.
     """
     notes: list[str] = []
+    tying = merge_equal(tying)
     size, layout = tying.ansatz.space.size, choose_layout(tying)
     wide = max((r.dim for r in tying.ansatz.inputs), default=1)
     if columns is not None and layout in ("matrix", "triangle", "square") and wide > columns:
@@ -97,13 +102,27 @@ def lay_out(tying: Tying, cells: int, columns: int | None = None) -> Picture:
         blocks = ()
         notes.append(f"{size} monomials per output are too many to draw; the classes are listed")
     words = describe_classes(tying, LEGEND_CLASSES)
-    if len(words) < tying.classes:
-        notes.append(f"the first {len(words)} of {tying.classes} classes are listed")
+    named = len({w.name for w in words})
+    if named < tying.coefficients:
+        notes.append(f"the first {named} of {tying.coefficients} classes are listed")
     if any(w.reading == "cycle" for w in words):
         notes.append(f"indices such as k+1 are taken modulo {tying.ansatz.output.dim}")
     notes += _note_channels(tying.ansatz)
+    notes += note_dependence(tying)
     shown = tying.ansatz.space.columns() if blocks else np.zeros((0, 0), dtype=np.int64)
     return Picture(tying, layout, blocks, words, tuple(notes), shown)
+
+
+def note_dependence(tying: Tying) -> list[str]:
+    """Say which letters are free, and what the others are."""
+    if tying.basis is None:
+        return []
+    free = ", ".join(name_class(int(c)) for c in tying.basis.free[:LEGEND_CLASSES])
+    formulas = enumerate(spell_dependence(tying)[:LEGEND_CLASSES])
+    return [
+        f"free: {free}" if free else "nothing is free",
+        *(f"{name_class(c)} = {formula}" for c, formula in formulas if formula),
+    ]
 
 
 def _spell_factors(ansatz: Ansatz) -> str:

@@ -128,7 +128,8 @@ def _describe_orbit(tying: Tying, orbit: OutputOrbit, limit: int | None) -> Iter
     for c, (expression, reading) in found:
         if c in refuted:
             reading = "cycle" if scope.is_cyclic else "first"
-        output, rank = tying.representatives[c].tolist()
+        # A coefficient may stand in several orbits of outputs: this is its first slot in this one.
+        output, rank = int(orbit.outputs[0]), int(np.argmax(orbit.labels == c))
         names = name_indices(scope, reading)
         text = spell_expression(expression, names)
         head = spell_head(scope, reading)
