@@ -10,7 +10,7 @@ from tests.actions.entries import Entry, build, edges, grid, pair, refuse, spell
 
 FAMILIES = (
     "symmetric, alternating, cyclic, dihedral, hyperoctahedral, trivial, grid, lattice, graph, "
-    "polyhedron, wreath, product, matrices, lie, lie_algebra, permutations, signed_permutations"
+    "lie, matrices, lie_algebra, polyhedron, wreath, product, permutations, signed_permutations"
 )
 
 
@@ -180,30 +180,67 @@ GOLDEN: tuple[tuple[Entry, Refusal], ...] = (
         ),
     ),
     (
-        {"matrices": [[[1, 0], [0, 1]]]},
+        {"matrices": [[[1, 2], [2, 4]]]},
         Refusal(
-            "not-yet-served",
-            "a group given by matrices is not yet served",
-            "use permutations or signed_permutations",
-            ("matrices",),
+            "singular",
+            "this matrix is singular, and generators are invertible",
+            "check its entries",
+            ("matrices", 0),
         ),
     ),
     (
-        {"lie": "so", "n": 3},
+        {"matrices": [[[1, 0], [0]]]},
         Refusal(
-            "not-yet-served",
-            "the Lie group so(3) is not yet served",
-            "use permutations or signed_permutations",
-            ("lie",),
+            "not-square",
+            "a row of 1 entries in a matrix with 2 rows",
+            "write 2 entries",
+            ("matrices", 0, 1),
+        ),
+    ),
+    (
+        {"matrices": [{"n": 2, "entries": [[0, 0, 1], [1, 1, "1/"]]}]},
+        Refusal(
+            "scalar",
+            "expected a number, the number ends here",
+            'write an integer, or for example "1/2", "-(1+sqrt(5))/4" or "cos(2*pi/5)"',
+            ("matrices", 0, "entries", 1, 2),
+            offset=(2, 3),
+        ),
+    ),
+    (
+        {"lie": "su", "n": 3, "component": "full"},
+        Refusal(
+            "component",
+            "SU(3) has one component only",
+            "leave component out",
+            ("component",),
         ),
     ),
     (
         {"matrices": [], "lie_algebra": []},
         Refusal(
-            "not-yet-served",
-            "a group given by a Lie algebra is not yet served",
-            "use permutations or signed_permutations",
+            "no-generators",
+            "a group without generators does not say on what it acts",
+            "write {trivial: n}",
             ("lie_algebra",),
+        ),
+    ),
+    (
+        {"lie_algebra": [[[0, 1], [0, 0]]], "matrices": [[[1]]]},
+        Refusal(
+            "size-mismatch",
+            "a matrix with 1 row, the first one here has 2",
+            "give 2 x 2 matrices",
+            ("matrices", 0),
+        ),
+    ),
+    (
+        {"wreath": [{"cyclic": 2}, {"matrices": [[[2]]]}]},
+        Refusal(
+            "outer-group",
+            "the outer group of a wreath product permutes blocks, <g0> on R^1 does not",
+            "use a group of permutations, or a product on tuples",
+            ("wreath", 1),
         ),
     ),
 )
@@ -237,6 +274,16 @@ READ: tuple[tuple[Entry, str, tuple[str | int, ...]], ...] = (
         ("signed_permutations", 0),
     ),
     ({"lie": "e8", "n": 8}, "choice", ("lie",)),
+    ({"lie": "so", "n": 0}, "range", ("n",)),
+    ({"lie": "so", "n": 101}, "range", ("n",)),
+    ({"lie": "so"}, "missing-key", ()),
+    ({"lie": "so", "n": 3, "component": "half"}, "choice", ("component",)),
+    ({"matrices": []}, "length", ("matrices",)),
+    ({"matrices": [[[0.5]]]}, "type", ("matrices", 0, 0, 0)),
+    ({"matrices": ["ab"]}, "type", ("matrices", 0)),
+    ({"matrices": [{"n": 0, "entries": []}]}, "range", ("matrices", 0, "n")),
+    ({"matrices": [{"n": 1, "entries": [[0, 0]]}]}, "length", ("matrices", 0, "entries", 0)),
+    ({"lie_algebra": [[[True]]]}, "type", ("lie_algebra", 0, 0, 0)),
 )
 
 
