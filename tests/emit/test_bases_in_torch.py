@@ -21,8 +21,9 @@ from eqcompile.driver import refuse_empty
 from eqcompile.emit.variance import block_variance, factored_variance
 from eqcompile.errors import Refusal
 from eqcompile.exact.matrices import Matrix
+from eqcompile.exact.signed import freeze
 from eqcompile.solve.basis import Basis
-from eqcompile.solve.tying import Tying
+from eqcompile.solve.tying import OutputOrbit, Tying
 from tests.emit.additive import (
     NAMES,
     assert_equal,
@@ -163,20 +164,44 @@ def layer_without_parameters(layer: Any, names: list[str], x: Tensor) -> Any:
     return call_layer(layer, names, x, *(torch.zeros_like(p) for p in layer.parameters()))
 
 
-@pytest.mark.parametrize("shape", [(1,), (2,), (1, 1)])
-def test_variance_of_a_basis_that_says_nothing(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("below", [0, 3])
+def test_variance_of_a_basis_that_says_nothing(below: int) -> None:
     """The basis of all units, and any other basis of the same space, have the exact variance."""
-    solution = solve_posed(pose("B_2", (1, 3), mixing="factored", rank=1))
-    for block in (*solution.blocks, *solve_posed(pose("S_3", (1, 2, 3), inputs=2)).blocks):
-        tying = block.tying
+    factored = solve_posed(pose("B_2", (1, 3), mixing="factored", rank=1))
+    full = solve_posed(pose("S_3", (1, 2, 3), inputs=2))
+    for tying in (block.tying for block in (*factored.blocks, *full.blocks)):
         count = tying.coefficients
-        for lower in (0, 3):
-            columns = [[int(i == j) + lower * (i > j) for i in range(count)] for j in range(count)]
-            changed = replace(tying, basis=Basis(Matrix.from_dense(columns, count), range(count)))  # type: ignore[arg-type]
-            assert float(block_variance(changed)) == pytest.approx(float(block_variance(tying)))
-            if set(tying.ansatz.shape) == {1}:
-                found = [float(v) for v in factored_variance(changed)]
-                assert found == pytest.approx([float(v) for v in factored_variance(tying)])
+        entries = [(i, j, below if i > j else 1) for i in range(count) for j in range(i + 1)]
+        matrix = Matrix.from_entries(count, count, entries)
+        changed = replace(tying, basis=Basis(matrix, freeze(list(range(count)))))
+        assert float(block_variance(changed)) == pytest.approx(float(block_variance(tying)))
+        if set(tying.ansatz.shape) == {1}:
+            pairs = zip(factored_variance(changed), factored_variance(tying), strict=True)
+            for found, expected in pairs:
+                assert float(found) == pytest.approx(float(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("action", ["S_3", "B_2", "C_2 with fixed points"])
+def test_variance_of_one_sum(action: str) -> None:
+    """A basis of one column of ones says what one class of all slots says, exactly."""
+    posed = [pose(action, (1, 2, 3)), pose(action, (3,), mixing="factored", rank=1)]
+    for block in (b for problem in posed for b in solve_posed(problem).blocks):
+        tying = block.tying
+        if not tying.coefficients:
+            continue
+        column = Matrix.from_dense([[1]] * tying.coefficients, 1)
+        summed = replace(tying, basis=Basis(column, freeze([0])))
+        merged = replace(tying, orbits=tuple(merge_labels(o) for o in tying.orbits))
+        assert merged.coefficients == 1
+        assert float(block_variance(summed)) == pytest.approx(float(block_variance(merged)))
+        if set(tying.ansatz.shape) == {1}:
+            pairs = zip(factored_variance(summed), factored_variance(merged), strict=True)
+            for found, expected in pairs:
+                assert float(found) == pytest.approx(float(expected), abs=1e-12)
+
+
+def merge_labels(orbit: OutputOrbit) -> OutputOrbit:
+    return replace(orbit, labels=freeze([min(label, 0) for label in orbit.labels.tolist()]))
 
 
 def test_variance_is_rounded() -> None:
