@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import eqcompile
 from eqcompile.analysis.collapse import CollapsedLayer, collapse
 from eqcompile.driver import build
 from eqcompile.errors import CertificateError, Refusal, SpecError
+from eqcompile.solve.certificate import prove
 from eqcompile.solve.tying import Tying
 from eqcompile.verification import check_tying, verify_package
 from eqcompile.views import summarise
@@ -146,6 +148,8 @@ def test_constraints_go_with_a_fibration() -> None:
     counts = summarise(spec)["layers"][0]["degrees"]
     assert [counts[d]["classes"] for d in "012"] == [1, 2, 6]
     assert counts["2"]["proof"] == ["components", "rank_mod_p"]
+    with pytest.raises(CertificateError):
+        prove(replace(eqcompile.solve(spec)["Layer"][2], basis=None))
     layer = make_layer(spec)
     y = layer(torch.full((1, 1, 7), 0.5, dtype=torch.float64)).detach()
     assert float((y - y[..., :1]).abs().max()) < 1e-12
