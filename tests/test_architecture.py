@@ -29,6 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solve",),
     ("plan",),
     ("draw", "emit", "analysis"),
+    ("anysize",),
     ("driver",),
     ("views", "verification"),
     ("console",),

@@ -206,7 +206,7 @@ def lift_vectors(table: Integers, modulus: int) -> tuple[Integers, Integers] | N
 
 
 def _lift_vector(residues: Integers, modulus: int, bound: int) -> tuple[Integers, int] | None:
-    """Find numerators over a common denominator, which grows as entries ask for it."""
+    """Find numerators over the least common denominator, which grows as entries ask for it."""
     denominator, half = 1, modulus // 2
     for residue in residues.tolist():
         value = residue * denominator % modulus
@@ -214,9 +214,7 @@ def _lift_vector(residues: Integers, modulus: int, bound: int) -> tuple[Integers
             denominator *= _find_denominator(value, modulus, bound)
             if denominator > bound:
                 return None
-    numerators = (residues * denominator + half) % modulus - half
-    common = find_common(numerators, denominator)
-    return numerators // common, denominator // common
+    return (residues * denominator + half) % modulus - half, denominator
 
 
 def cancel_vectors(table: Integers, denominator: int) -> tuple[Integers, Integers]:

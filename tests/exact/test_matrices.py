@@ -16,7 +16,7 @@ from eqcompile.exact.integers import SAFE, pack, read_integers
 from eqcompile.exact.matrices import Matrix, direct_sum, stack_columns, stack_rows
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.exact.signed import kron as kron_signed
-from tests.exact.fields_of import count_rank, list_dense, matrices, scalars
+from tests.exact.fields_of import count_rank, list_dense, matrices
 
 Rows = list[list[Scalar]]
 
@@ -142,7 +142,7 @@ def test_signed_permutations_go_there_and_back(perm: list[int], signs: list[int]
     matrix = Matrix.from_signed(g)
     assert matrix.as_signed() == g
     assert matrix.in_field(Field(5)).as_signed() == g
-    assert [(i, j, v.as_fraction()) for i, j, v in matrix.entries()] == sorted(
+    assert [(i, j, int(v.as_fraction())) for i, j, v in matrix.entries()] == sorted(
         (p, i, s) for i, (p, s) in enumerate(zip(perm, signs, strict=True))
     )
     assert matrix @ matrix == Matrix.from_signed(g @ g)
@@ -265,7 +265,27 @@ def test_only_integers_are_read() -> None:
     assert pack(np.array([-(2**63)])).dtype == object
 
 
-@given(st.sampled_from([5, 7, 24]).flatmap(lambda n: scalars(Field(n), 2**40)))
-def test_large_elements_multiply_exactly(a: Scalar) -> None:
+@pytest.mark.parametrize("size", [28, 29, 30, 31, 40, 60, 61, 62])
+@pytest.mark.parametrize("conductor", [7, 24, 35])
+def test_large_elements_multiply_exactly(conductor: int, size: int) -> None:
+    field = Field(conductor)
+    # The powers of g grow when they are reduced, beyond the numbers that are multiplied.
+    a = Scalar(field, tuple((-1) ** k * (2**size - 1 - k) for k in range(field.degree)))
+    g = 2 * cosine(1, conductor)
     matrix = Matrix.from_dense([[a, 1], [0, a]])
     assert list_dense(matrix @ matrix) == [[a * a, 2 * a], [Scalar.of(0), a * a]]
+    assert list_dense(matrix.scale(g) @ matrix) == [[g * a * a, 2 * g * a], [0, g * a * a]]
+    assert list_dense(matrix.kron(matrix.take_rows([0]))) == [
+        [a * a, a, a, Scalar.of(1)],
+        [Scalar.of(0), Scalar.of(0), a * a, a],
+    ]
+    assert list_dense(matrix.scale(a)) == [[a * a, a], [Scalar.of(0), a * a]]
+    if conductor != 24:
+        assert list_dense(matrix.in_field(Field(35 * 4)))[0][0] == a
+
+
+def test_floats_of_long_fractions_are_the_nearest() -> None:
+    values = [Fraction(2**53 + 1, 3), Fraction(2**60 + 1, 2**55 - 1), Fraction(10**300, 7**300)]
+    assert Matrix.from_dense([values]).to_float().tolist() == [[float(v) for v in values]]
+    for value in values:
+        assert Matrix.from_dense([[value]]).to_float()[0, 0] == float(value)

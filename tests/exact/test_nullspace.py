@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eqcompile.exact import nullspace
-from eqcompile.exact.elimination import Block, Echelon, lift_vectors, list_echelons
+from eqcompile.exact.elimination import Block, Echelon, lift_vectors, list_echelons, solve_echelon
 from eqcompile.exact.fields import RATIONALS, Field, Scalar, cosine, root
+from eqcompile.exact.integers import Integers
 from eqcompile.exact.matrices import Matrix, direct_sum
 from eqcompile.exact.nullspace import find_kernel, list_pivots, reduce_columns, split_components
 from tests.exact.fields_of import count_rank, list_dense, matrices
@@ -70,6 +71,7 @@ def test_the_canonical_basis_depends_on_the_span_alone(basis: Matrix, data: st.D
     order = data.draw(st.permutations(range(basis.width)))
     shuffled = basis.take_columns(order)
     assert reduce_columns(shuffled) == reduced
+    assert reduce_columns(-reduced.take_columns(range(reduced.width)[::-1])) == reduced
     # A triangular change of basis with roots on the diagonal, and a column too many.
     size = basis.width
     entries = [(i, j, Fraction(i + 2 * j + 1, 3)) for i in range(size) for j in range(i, size)]
@@ -153,8 +155,19 @@ def test_unlucky_homomorphisms_are_found_out() -> None:
         assert kernel.shape == (3, 1)
         assert (matrix @ kernel).is_zero
         assert reduce_columns(matrix.transpose()).width == 2
-    norm = Matrix.from_dense([[generator - field.roots(p)[0]]])
-    assert find_kernel(norm).width == 0
+    alone = Matrix.from_dense([[generator - field.roots(p)[0]]])
+    assert find_kernel(alone).width == 0
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_later_prime_may_be_the_unlucky_one(place: int) -> None:
+    q = RATIONALS.prime(1)
+    rows = [[2**70, 1, 3**50, 5], [q, 7**20, 1, 0]]
+    matrix = Matrix.from_dense([[*row[-place:], *row[:-place]] for row in rows])
+    kernel = find_kernel(matrix)
+    assert kernel.shape == (4, 2)
+    assert (matrix @ kernel).is_zero
+    check_canonical(kernel)
 
 
 def draw_matrix(height: int, width: int, largest: int, seed: int = 0) -> Matrix:
@@ -162,10 +175,20 @@ def draw_matrix(height: int, width: int, largest: int, seed: int = 0) -> Matrix:
     return Matrix.from_dense([[int(v) for v in row] for row in values])
 
 
-def test_long_numbers_are_lifted() -> None:
+def test_long_numbers_are_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    lifted = []
+
+    def watch(block: Block, echelon: Echelon) -> tuple[Integers, int]:
+        lifted.append(block)
+        return solve_echelon(block, echelon)
+
+    monkeypatch.setattr(nullspace, "solve_echelon", watch)
     matrix = draw_matrix(14, 17, 10**6)
     matrix = matrix.transpose() @ draw_matrix(14, 20, 10**6, seed=1)
-    kernel = find_kernel(matrix)
+    doubled = matrix.take_rows([0, 0, 1, *range(matrix.height)])
+    kernel = find_kernel(doubled)
+    assert len(lifted) == 1
+    assert kernel == find_kernel(matrix)
     assert kernel.shape == (20, 6)
     assert kernel.values.dtype == object
     assert (matrix @ kernel).is_zero
