@@ -8,25 +8,29 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from eqcompile.anysize import compile_diagrams, emit_diagrams, report_proven
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.program import explain_forms
 from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
+from eqcompile.emit.diagram_claims import ProvenDiagrams, state_diagrams
 from eqcompile.emit.package import Origin, render_package
 from eqcompile.emit.served import refuse_basis, refuse_kernels
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
-from eqcompile.layers.polynomial import resolve
+from eqcompile.layers.any_size import DiagramProblem, resolve_diagrams
+from eqcompile.layers.polynomial import list_places, resolve
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.plan.forms import choose, refuse_large
 from eqcompile.plan.proof import prove_kernels, prove_plan
 from eqcompile.solve.certificate import prove
+from eqcompile.solve.diagrams import DiagramBlock, solve_diagrams
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.spec import Spec, load, read_files
@@ -50,6 +54,7 @@ class Compiled:
 
     spec: Spec
     layers: tuple[ProvenLayer, ...]
+    diagrams: tuple[ProvenDiagrams, ...] = ()
 
 
 def read(source: Source) -> Spec:
@@ -70,16 +75,31 @@ def solve_spec(
     return carry_layers(read(source), lambda p: solve_layer(p, blocks=blocks, progress=progress))
 
 
-def carry_layers(spec: Spec, carry: Callable[[LayerProblem], T]) -> tuple[T, ...]:
-    """Do something with every layer of a spec.
+def carry_layers(
+    spec: Spec,
+    carry: Callable[[LayerProblem], T],
+    carry_any: Callable[[DiagramProblem], T] | None = None,
+) -> tuple[T, ...]:
+    """Do something with every layer of a spec, in order.
+
+    Args:
+        spec: The spec.
+        carry: What to do with a layer.
+        carry_any: What to do with a layer for any number of points; None leaves these out.
 
     Raises:
         SpecError: Layers that cannot be served, each at its place, all at once.
     """
+    jobs: dict[int, Callable[[], T]] = {
+        index: partial(carry, problem)
+        for index, problem in zip(list_places(spec), resolve(spec), strict=True)
+    }
+    if carry_any is not None:
+        jobs |= {i: partial(carry_any, problem) for i, problem in resolve_diagrams(spec)}
     found, refused = [], []
-    for index, problem in enumerate(resolve(spec)):
+    for index in sorted(jobs):
         try:
-            found.append(carry(problem))
+            found.append(jobs[index]())
         except Refusal as refusal:
             refused.append(replace(refusal, at=("layers", index, *(refusal.at or ("name",)))))
     if refused:
@@ -87,17 +107,24 @@ def carry_layers(spec: Spec, carry: Callable[[LayerProblem], T]) -> tuple[T, ...
     return tuple(found)
 
 
-def solve(source: Source) -> dict[str, dict[int | str, Tying]]:
+def solve(source: Source) -> dict[str, dict[int | str, Tying | DiagramBlock]]:
     """Solve a spec into tying classes.
 
     Returns:
         Per layer name and degree, the classes within one channel of each input. A degree is a
-        number, or a key such as ``x:1,y:1`` where the layer has several inputs.
+        number, or a key such as ``x:1,y:1`` where the layer has several inputs. Classes for any
+        number of points are a list of multigraphs.
     """
-    return {
-        s.problem.name: {key_degree(s.problem, d): s.tying(d) for d in s.problem.degrees}
-        for s in solve_spec(source)
-    }
+
+    def carry(problem: LayerProblem) -> tuple[str, dict[int | str, Tying | DiagramBlock]]:
+        solution = solve_layer(problem, blocks=False)
+        return problem.name, {key_degree(problem, d): solution.tying(d) for d in problem.degrees}
+
+    def carry_any(problem: DiagramProblem) -> tuple[str, dict[int | str, Tying | DiagramBlock]]:
+        solution = solve_diagrams(problem, blocks=False)
+        return problem.name, {degree: solution.block(degree) for degree in problem.degrees}
+
+    return dict(carry_layers(read(source), carry, carry_any))
 
 
 def key_degree(problem: LayerProblem, degree: Degree) -> int | str:
@@ -137,25 +164,39 @@ def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
         SpecError: Layers that cannot be served, each at its place, all at once.
     """
     spec = read(source)
-    return Compiled(spec, carry_layers(spec, lambda problem: compile_layer(problem, progress)))
+
+    def carry(problem: LayerProblem) -> ProvenLayer | ProvenDiagrams:
+        return compile_layer(problem, progress)
+
+    def carry_any(problem: DiagramProblem) -> ProvenLayer | ProvenDiagrams:
+        return compile_diagrams(problem, progress)
+
+    found = carry_layers(spec, carry, carry_any)
+    layers = tuple(layer for layer in found if isinstance(layer, ProvenLayer))
+    return Compiled(spec, layers, tuple(x for x in found if isinstance(x, ProvenDiagrams)))
 
 
 def render(compiled: Compiled) -> dict[str, str]:
     """Render the files of a package, by relative path; the same bytes every time."""
     spec = compiled.spec
     text = spec.source.text
-    claims = dump_json(state_claims(TOOL, spec.digest, text, read_files(spec), compiled.layers))
+    stated = state_claims(TOOL, spec.digest, text, read_files(spec), compiled.layers)
+    if compiled.diagrams:
+        stated["diagram_layers"] = [state_diagrams(layer) for layer in compiled.diagrams]
+    claims = dump_json(stated)
     report = render_report(
         spec.document.package,
         text,
         [ReportedLayer(layer.solution, layer.choice, layer) for layer in compiled.layers],
         facts=(("made by", TOOL), ("spec", spec.digest), ("certificate", hash_text(claims))),
         certificate=claims,
+        more=[report_proven(number, layer) for number, layer in enumerate(compiled.diagrams)],
     )
     files = dict(
         render_package(
             spec.document.package,
             [emit_layer(layer) for layer in compiled.layers],
+            diagrams=[emit_diagrams(layer) for layer in compiled.diagrams],
             certificate_json="",
             report_html=report,
             origin=Origin(VERSION, spec.digest, hash_text(claims)),

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from eqcompile.actions.fibrations import Fibration
+from eqcompile.anysize import check_stored, list_proofs
 from eqcompile.driver import (
     Progress,
     carry_layers,
@@ -53,7 +54,11 @@ LARGEST_SIDE = 2**26
 
 def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
     """Solve and prove a spec again, and lower what can be emitted; return what held."""
-    found = carry_layers(load(path), lambda problem: verify_problem(problem, progress))
+    found = carry_layers(
+        load(path),
+        lambda problem: verify_problem(problem, progress),
+        lambda problem: list_proofs(problem, progress),
+    )
     return tuple(line for lines in found for line in lines)
 
 
@@ -161,6 +166,7 @@ def check_tying(data: Any) -> int:
             for block in layer["blocks"]:
                 check_block(inputs, output, causes, linear, fibration, block)
                 proven += 1
+        proven += check_stored(data.get("diagram_layers", ()))
     except (KeyError, TypeError, ValueError, IndexError, Refusal) as error:
         raise CertificateError(f"{TYING} is malformed: {error!r}") from None
     return proven

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from eqcompile import anysize
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.fibres import explain_difference
 from eqcompile.draw.formats import FORMATS
@@ -20,6 +21,7 @@ from eqcompile.driver import (
     solve_spec,
 )
 from eqcompile.errors import Refusal
+from eqcompile.layers.any_size import DiagramProblem
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
@@ -37,17 +39,21 @@ WrittenSlot = tuple[int, tuple[tuple[str, int], ...]]
 
 def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]:
     """Solve and prove a spec, and return the counts as plain data (``solve --json``)."""
-    layers = []
-    for solution in solve_spec(source, progress=progress):
-        problem = solution.problem
+
+    def carry(problem: LayerProblem) -> dict[str, Any]:
+        solution = solve_layer(problem, blocks=False, progress=progress)
         degrees = {}
         for degree in problem.degrees:
             key = problem.spell_degree(degree)
             progress(f"{problem.name}: proving degree {key}")
             degrees[key] = count_degree(solution, degree)
         redundant = list(list_redundant(solution))
-        layers.append({"name": problem.name, "degrees": degrees, "redundant": redundant})
-    return {"layers": layers}
+        return {"name": problem.name, "degrees": degrees, "redundant": redundant}
+
+    def carry_any(problem: DiagramProblem) -> dict[str, Any]:
+        return anysize.summarise_layer(problem, progress)
+
+    return {"layers": list(carry_layers(read(source), carry, carry_any))}
 
 
 def list_redundant(solution: LayerSolution) -> tuple[str, ...]:
@@ -130,7 +136,12 @@ def explain(source: Source, progress: Progress = keep_quiet) -> str:
     A layer that is solved but cannot be emitted is derived without a plan, and the reason stands
     in its place.
     """
-    return "\n\n".join(carry_layers(read(source), lambda p: explain_problem(p, progress)))
+    found = carry_layers(
+        read(source),
+        lambda problem: explain_problem(problem, progress),
+        lambda problem: anysize.explain_problem(problem, progress),
+    )
+    return "\n\n".join(found)
 
 
 def explain_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> str:

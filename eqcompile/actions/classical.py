@@ -16,7 +16,8 @@ from eqcompile.actions.group import (
     register_group,
 )
 from eqcompile.actions.sizes import MAX_POINTS, Size, check_points
-from eqcompile.errors import not_yet_served
+from eqcompile.actions.tensor_powers import NOMINAL
+from eqcompile.errors import Refusal
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.reading import refuse_value, spell_value
 
@@ -43,9 +44,12 @@ SizeOrAny = Annotated[
 
 
 class SymmetricArguments(Arguments):
-    """``{symmetric: n}``."""
+    """``{symmetric: n}``, or ``{symmetric: any, nominal: 16}`` for an n known at run time."""
 
-    symmetric: SizeOrAny = Field(description="number of points")
+    symmetric: SizeOrAny = Field(description="number of points, or any")
+    nominal: Size | None = Field(
+        default=None, description="with any: the n that costs and initial variances are for"
+    )
 
 
 class AlternatingArguments(Arguments):
@@ -83,13 +87,17 @@ def build_symmetric(arguments: SymmetricArguments, environment: Environment) -> 
     """Build S_n from the transposition (0 1) and the cycle (0 1 ... n-1), two also at n = 1, 2.
 
     Raises:
-        Refusal: ``any``, which is not yet served, or more points than are served.
+        Refusal: More points than are served, or a nominal number beside a fixed one.
     """
     n = arguments.symmetric
     if isinstance(n, str):
-        raise not_yet_served(
-            "a symmetric group of any size", "write the number of points", at=("symmetric",)
-        )
+        nominal = NOMINAL if arguments.nominal is None else arguments.nominal
+        check_points(nominal, ("nominal",))
+        pair = (swap_points(2), cycle_points(2))
+        return Group("S_n for any n", pair, ("swap", "cycle"), nominal=nominal)
+    if arguments.nominal is not None:
+        text = f"nominal belongs to symmetric: any, this group has {n} points"
+        raise Refusal("range", text, "leave nominal out", ("nominal",), on_key=True)
     check_points(n, ("symmetric",))
     names = ("(0 1)", f"(0 1 ... {n - 1})") if n > 2 else ("swap", "cycle")
     return _name_group(f"S_{n}", (swap_points(n), cycle_points(n)), names)

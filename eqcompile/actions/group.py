@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, RootModel, WithJsonS
 
 from eqcompile.actions.fibrations import Fibration, refuse_inside
 from eqcompile.actions.torus import Torus
-from eqcompile.errors import PathPart, Refusal, Refusals
+from eqcompile.errors import PathPart, Refusal, Refusals, not_yet_served
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation, spell_cycles
 from eqcompile.reading import read_model, refuse_value, spell_value
@@ -43,6 +43,9 @@ class Group:
             own three coordinates, so that irreps are known; else empty.
         turns: There, one name per label (see `eqcompile.actions.irreps`); empty names act
             trivially in irreps.
+        torus: A maximal torus, where one is known.
+        nominal: The n that costs are counted at, where this stands for S_n with an n known only
+            at run time; the generators are then those of S_2.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Group:
     rotations: str = ""
     turns: tuple[str, ...] = ()
     torus: Torus | None = None
+    nominal: int | None = None
 
     def __post_init__(self) -> None:
         count = len(self.generators) + len(self.algebra)
@@ -228,12 +232,20 @@ class Environment:
                 continue
             if built[-1].fibration is not None:
                 found.append(refuse_inside((*at, i)))
+            if built[-1].nominal is not None:
+                found.append(refuse_any_inside((*at, i)))
         if found:
             raise Refusals(tuple(found))
         return tuple(built)
 
 
 GROUPS: Registry[GroupFamily] = Registry("group")
+
+
+def refuse_any_inside(at: tuple[PathPart, ...]) -> Refusal:
+    """Refuse S_n for any n inside a group made of others."""
+    what = "a symmetric group of any size inside another group"
+    return not_yet_served(what, "write the number of points", at=at)
 
 
 def _unknown_name(name: str, groups: Mapping[str, Group]) -> Refusal:

@@ -8,6 +8,9 @@ from eqcompile.actions.syntax import Expression, parse_expression
 from eqcompile.errors import Refusal
 from eqcompile.exact.multigraphs import Parts, Terms
 
+NOMINAL = 16
+"""The n that contractions are planned for and initial variances are 1 at, unless a spec says."""
+
 MAX_TERMS = 16
 MAX_ORDER = 8
 

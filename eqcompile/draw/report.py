@@ -34,6 +34,20 @@ class ReportedLayer:
     proof: Proof | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FurtherLayer:
+    """A layer that is no tying, ready to be shown.
+
+    Attributes:
+        rows: Its rows in the summary: layer, group, degree, slots, classes, ordered classes,
+            zeros, proof.
+        section: Its own section.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
+    section: PageSection
+
+
 def draw_html(tying: Tying) -> str:
     """Draw a tying as an HTML fragment for a page or a notebook."""
     return f'<div style="overflow-x: auto">\n{draw_svg(tying)}</div>\n'
@@ -46,6 +60,7 @@ def render_report(
     *,
     facts: Sequence[tuple[str, str]] = (),
     certificate: str = "",
+    more: Sequence[FurtherLayer] = (),
 ) -> str:
     """Render the report of a package as one HTML page that needs nothing else.
 
@@ -55,11 +70,13 @@ def render_report(
         layers: The layers in order.
         facts: Names and values for the head of the page, such as versions and digests.
         certificate: Text of the certificate; empty to leave the section out.
+        more: Layers that are no tyings.
     """
-    sections = [_summarise(layers)]
+    sections = [_summarise(layers, more)]
     if spec_text:
         sections.append(PageSection("spec", "Spec", (PageBlock("text", text=spec_text),)))
     sections += [_report_layer(number, layer) for number, layer in enumerate(layers)]
+    sections += [layer.section for layer in more]
     if certificate:
         block = PageBlock("fold", "certificate.json", certificate)
         sections.append(PageSection("certificate", "Certificate", (block,)))
@@ -81,9 +98,10 @@ def draw_figure(tying: Tying, key: str) -> PageBlock:
     return PageBlock("figure", picture=draw_svg(tying, key=key))
 
 
-def _summarise(layers: Sequence[ReportedLayer]) -> PageSection:
+def _summarise(layers: Sequence[ReportedLayer], more: Sequence[FurtherLayer]) -> PageSection:
     head = ("Layer", "Group", "Degree", "Slots", "Classes", "Ordered classes", "Zeros", "Proof")
     rows = [row for layer in layers for row in _summarise_layer(layer)]
+    rows += [row for layer in more for row in layer.rows]
     return PageSection("summary", "Summary", (make_table(head, rows),))
 
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from eqcompile.emit.diagram_files import list_checks, render_diagram_files
+from eqcompile.emit.diagrams import EmittedDiagrams, describe_diagrams, view_diagrams
 from eqcompile.emit.served import spell_straight_table
 from eqcompile.emit.spelling import check_digest, check_identifier, spell_json
 from eqcompile.emit.tying_json import FORMAT, describe_layer
@@ -46,6 +48,7 @@ def render_package(
     certificate_json: str,
     report_html: str,
     origin: Origin,
+    diagrams: Sequence[EmittedDiagrams] = (),
 ) -> Files:
     """Render every file of a package.
 
@@ -55,13 +58,14 @@ def render_package(
         certificate_json: Text of ``certificate.json``.
         report_html: Text of ``report.html``.
         origin: Where it comes from.
+        diagrams: Its layers for any number of points.
 
     Returns:
         Relative path and text of every file, sorted by path; a function of the arguments alone.
     """
     check_identifier(package)
     header = spell_header(origin)
-    tying = {
+    tying: dict[str, object] = {
         "format": FORMAT,
         "package": package,
         "layers": [
@@ -71,17 +75,24 @@ def render_package(
             for layer in layers
         ],
     }
+    if diagrams:
+        tying["diagram_layers"] = [describe_diagrams(layer) for layer in diagrams]
     views = [view_layer(layer) for layer in layers]
-    files = {name + ".py": render(name, {"header": header}) for name in SHARED}
+    further = [view_diagrams(layer) for layer in diagrams]
+    shared = {"header": header, **list_checks(further)}
+    files = {name + ".py": render(name, shared) for name in SHARED}
     functions = ", ".join(sorted({kind for view in views for kind in view.kinds}))
-    context = {"header": header, "layers": views, "names": sort_imports(v.name for v in views)}
+    names = sort_imports([*(view.name for view in views), *(view.name for view in further)])
+    context = {"header": header, "layers": views, "names": names}
     files["programs.py"] = render("programs", {**context, "functions": functions})
     files["straight.py"] = render_straight_kernels(header, views)
     constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
     owners = [name.removeprefix("OPERATORS_") for name in constants]
-    files["layers.py"] = render("layers", {**context, "owners": owners})
+    extra = {"owners": owners, "further": sort_imports(view.name for view in further)}
+    files["layers.py"] = render("layers", {**context, **extra})
     files["tying.json"] = spell_json(tying) + "\n"
     files["ops.py"] = render_ops(package, header, views, files)
+    files |= render_diagram_files(render, header, further, alone=not views)
     digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
     files["__init__.py"] = render("init", {**context, **digests, "version": origin.version})
     files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from eqcompile.actions.tensor_powers import NOMINAL
 from eqcompile.exact.monomials import partitions
 from eqcompile.exact.multigraphs import Terms
 from eqcompile.layers.problem import Channels
-
-NOMINAL = 16
-"""The n that contractions are planned for and initial variances are 1 at, unless a spec says."""
+from eqcompile.spec import Spec
+from eqcompile.spec.inputs import list_channels, list_degrees
+from eqcompile.spec.model import PolynomialLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,26 @@ class DiagramProblem:
         if len(shape) == 1 or self.channels.mixing == "factored":
             return f"weight_{degree}"
         return f"weight_{degree}_{''.join(map(str, shape))}"
+
+
+def resolve_diagrams(spec: Spec) -> tuple[tuple[int, DiagramProblem], ...]:
+    """Turn every layer of S_n for any n into the problem it poses, with its place in the spec."""
+    found = []
+    for index, (entry, actions) in enumerate(zip(spec.document.layers, spec.actions, strict=True)):
+        if actions.powers is None or not isinstance(entry, PolynomialLayer):
+            continue
+        ((_, source),) = actions.inputs
+        problem = DiagramProblem(
+            name=entry.name,
+            input=actions.powers[0],
+            output=actions.powers[1],
+            input_text=source.text,
+            output_text=actions.output.text,
+            degrees=tuple(degree for (degree,) in list_degrees(entry)),
+            in_channels=list_channels(entry)[0],
+            channels=Channels(entry.channels.outputs, entry.channels.mixing, entry.channels.rank),
+            nominal=actions.group.nominal or NOMINAL,
+            dtype=spec.document.emit.dtype,
+        )
+        found.append((index, problem))
+    return tuple(found)

@@ -22,7 +22,7 @@ _LATER = (
 
 
 def resolve(spec: Spec) -> tuple[LayerProblem, ...]:
-    """Turn every layer of a spec into the problem it poses.
+    """Turn every layer of a spec into the problem it poses, but for those of any n.
 
     Args:
         spec: A loaded spec; what cannot be served has been refused by then.
@@ -31,12 +31,19 @@ def resolve(spec: Spec) -> tuple[LayerProblem, ...]:
     problems = []
     layers = zip(spec.document.layers, spec.actions, strict=True)
     for index, (entry, actions) in enumerate(layers):
+        if actions.powers is not None:
+            continue
         family = LAYERS[entry.family]
         if family.resolve is None:
             raise ValueError(f"a spec with the layer family {entry.family!r} was loaded")
         problem = family.resolve(entry, actions, dtype)
         problems.append(replace(problem, relations=resolve_relations(spec, index)))
     return tuple(problems)
+
+
+def list_places(spec: Spec) -> tuple[int, ...]:
+    """Return the number in the spec of every layer that `resolve` returns a problem for."""
+    return tuple(i for i, actions in enumerate(spec.actions) if actions.powers is None)
 
 
 @register_layer("polynomial", "all equivariant polynomials of given degrees")

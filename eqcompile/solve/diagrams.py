@@ -8,7 +8,7 @@ from math import comb
 
 from eqcompile.actions.tensor_powers import count_coordinates
 from eqcompile.errors import Refusal
-from eqcompile.exact.multigraphs import Diagram
+from eqcompile.exact.multigraphs import Diagram, Terms, spell_diagram
 from eqcompile.exact.partitions import list_diagrams
 from eqcompile.layers.any_size import DiagramProblem
 from eqcompile.solve.partitions import count_diagrams
@@ -27,12 +27,22 @@ class DiagramBlock:
     Attributes:
         degree: Total degree.
         shape: Degree in each of several different channels.
+        output: The output representation.
+        inputs: The representation of every variable.
         diagrams: The classes, in order.
     """
 
     degree: int
     shape: Shape
+    output: Terms
+    inputs: Terms
     diagrams: tuple[Diagram, ...]
+
+    def _repr_html_(self) -> str:
+        """Return the list of classes that a notebook shows."""
+        words = (spell_diagram(diagram, self.output, self.inputs) for diagram in self.diagrams)
+        lines = "\n".join(f"{number}: {text}" for number, text in enumerate(words))
+        return f"<pre>{lines}</pre>"
 
     @property
     def classes(self) -> int:
@@ -108,7 +118,8 @@ def solve_diagrams(
             refuse_many(problem, shape)
             progress(f"{problem.name}: listing the diagrams of degree {degree}")
             diagrams = list_diagrams(problem.output, problem.input, shape)
-            found.append(DiagramBlock(degree, shape, diagrams))
+            sides = problem.output, problem.input
+            found.append(DiagramBlock(degree, shape, *sides, diagrams))
     return DiagramSolution(problem, tuple(found))
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path as Folder
 from typing import Any, TypeVar
 
 import eqcompile.actions.families  # noqa: F401  (registers the group families)
 from eqcompile.actions.expressions import build_representation
 from eqcompile.actions.fibrations import ON_FIBRATIONS, refuse_action
-from eqcompile.actions.group import Environment, Group, Representation
+from eqcompile.actions.group import Environment, Group, Representation, refuse_any_inside
 from eqcompile.actions.syntax import parse_expression
-from eqcompile.errors import Refusal, Refusals
+from eqcompile.actions.tensor_powers import read_tensor_powers
+from eqcompile.errors import Refusal, Refusals, not_yet_served
 from eqcompile.exact.fields import RATIONALS, Field
 from eqcompile.exact.matrices import Matrix
+from eqcompile.exact.multigraphs import Terms
 from eqcompile.reading import read_model
 from eqcompile.spec.images import read_images
 from eqcompile.spec.inputs import LONE_INPUT
@@ -26,11 +29,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LayerActions:
-    """The actions of one layer: a group and representations of it, the inputs by name."""
+    """The actions of one layer: a group and representations of it, the inputs by name.
+
+    Attributes:
+        group: The group.
+        inputs: The representation of each input.
+        output: That of the output.
+        powers: Where the group is S_n for any n: the input and the output as tensor powers. The
+            representations are then those for n = 2.
+    """
 
     group: Group
     inputs: tuple[tuple[str, Representation], ...]
     output: Representation
+    powers: tuple[Terms, Terms] | None = None
 
 
 @dataclass(slots=True)
@@ -112,6 +124,9 @@ class ActionBuilder:
         images = {key: value for key, value in entry.items() if key != "of"}
         if group is None or not set(images) <= set(IMAGE_KEYS):
             return
+        if group.nominal is not None:
+            self.refusals.append(refuse_any_inside((*at, "of")))
+            return
         built = self._build_images(images, group, at, f"the representation {name}")
         if built is not None:
             self._named[name] = group, replace(built, text=name)
@@ -122,6 +137,8 @@ class ActionBuilder:
         group = self._build_group(layer.get("group"), (*at, "group"))
         if group is None:
             return None
+        if group.nominal is not None:
+            return self._build_powers(layer, group, at)
         inputs = self._build_inputs(layer.get("input"), group, (*at, "input"))
         output = self._build_action(layer.get("output"), group, (*at, "output"), "the output")
         if inputs is None or output is None:
@@ -130,6 +147,28 @@ class ActionBuilder:
         if self._attempt((*at, "group"), lambda: _join_fields(group, actions)) is None:
             return None
         return LayerActions(group, inputs, output)
+
+    def _build_powers(
+        self, layer: Mapping[str, Any], group: Group, at: Path
+    ) -> LayerActions | None:
+        """Build the actions of a layer of S_n for any n, which expressions alone can say."""
+        found = []
+        for key in ("input", "output"):
+            value = layer.get(key)
+            if isinstance(value, list | dict):
+                what = f"an {key} other than an expression, for a symmetric group of any size,"
+                help = "write V, V ** 2, Sym(V, 2) or a sum"
+                self.refusals.append(not_yet_served(what, help, at=(*at, key)))
+            elif isinstance(value, str) or (value == 1 and not isinstance(value, bool | float)):
+                read = partial(read_tensor_powers, str(value))
+                terms = self._attempt((*at, key), read)
+                if terms is not None:
+                    found.append((str(value), terms))
+        if len(found) < 2:
+            return None
+        actions = [build_representation(text, group, {}) for text, _ in found]
+        powers = (found[0][1], found[1][1])
+        return LayerActions(group, ((LONE_INPUT, actions[0]),), actions[1], powers)
 
     def _build_inputs(
         self, value: object, group: Group, at: Path

@@ -15,6 +15,7 @@ from eqcompile.actions.group import GroupEntry
 from eqcompile.errors import Refusal, Refusals
 from eqcompile.reading import read_model, spell_value
 from eqcompile.spec.actions import ActionBuilder, LayerActions
+from eqcompile.spec.any_size import check_any_size
 from eqcompile.spec.bounds import check_size
 from eqcompile.spec.constraints import check_constraints
 from eqcompile.spec.inputs import check_inputs
@@ -144,7 +145,9 @@ def _list_oversized(
         except Refusals:
             continue
         refused = check_inputs(layer)
-        if built is not None and not refused:
+        if built is not None and built.powers is not None and not refused:
+            refused = check_any_size(layer, built.powers)
+        elif built is not None and not refused:
             refused = check_size(layer, built) or check_constraints(layer, built)
         found += [refusal.move(("layers", i)) for refusal in refused]
     return found
