@@ -47,6 +47,8 @@ SOLVER = {
     "eqcompile.solve.layer",
     "eqcompile.solve.why",
     "eqcompile.exact.components",
+    "eqcompile.exact.elimination",
+    "eqcompile.exact.nullspace",
     "eqcompile.exact.partitions",
 }
 
