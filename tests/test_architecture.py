@@ -41,14 +41,13 @@ FLOOR = {name: height for height, names in enumerate(FLOORS) for name in names}
 # What finds the classes; a certificate that reached any of it would prove the solver by itself.
 SOLVER = {
     "eqcompile.solve.solver",
+    "eqcompile.solve.linear",
     "eqcompile.solve.constraints",
     "eqcompile.solve.fibration",
     "eqcompile.actions.stabilisers",
     "eqcompile.solve.layer",
     "eqcompile.solve.why",
     "eqcompile.exact.components",
-    "eqcompile.exact.elimination",
-    "eqcompile.exact.nullspace",
     "eqcompile.exact.partitions",
 }
 
