@@ -88,7 +88,11 @@ def render_package(
     files["straight.py"] = render_straight_kernels(header, views)
     constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
     owners = [name.removeprefix("OPERATORS_") for name in constants]
-    extra = {"owners": owners, "further": sort_imports(view.name for view in further)}
+    bases = sorted({view.base for view in views})
+    several = any(view.opening for view in views)
+    imports = ["from collections.abc import Mapping as _Mapping"] if several else []
+    extra = {"owners": owners, "bases": bases, "imports": imports}
+    extra["further"] = sort_imports(view.name for view in further)
     files["layers.py"] = render("layers", {**context, **extra})
     files["tying.json"] = spell_json(tying) + "\n"
     files["ops.py"] = render_ops(package, header, views, files)

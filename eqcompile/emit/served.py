@@ -30,20 +30,20 @@ def refuse_basis(solution: LayerSolution) -> None:
     """
     problem = solution.problem
     for block in solution.parameter_blocks():
-        tying = block.tying
+        tying, degree = block.tying, problem.spell_degree(block.degree)
         if tying.basis is not None and tying.coefficients * tying.classes > BASIS_ENTRIES:
             text = (
-                f"layer {problem.name} is too large to emit: degree {block.degree} has "
+                f"layer {problem.name} is too large to emit: degree {degree} has "
                 f"{tying.classes} classes of {tying.coefficients} coefficients that depend on each "
                 f"other, and a table of at most {BASIS_ENTRIES} numbers is served"
             )
             raise Refusal("too-large", text, "lower the degree or the dimensions")
-        if tying.is_affine and block.degree and problem.channels.mixing == "factored":
+        if tying.is_affine and block.total and problem.channels.mixing == "factored":
             text = (
                 f"layer {problem.name} is factored, and its constraints fix a part of degree "
-                f"{block.degree}, which no product of parameters can be"
+                f"{degree}, which no product of parameters can be"
             )
-            raise Refusal("factored-offset", text, "use another mixing for this layer")
+            raise Refusal("constraint", text, "use another mixing for this layer")
 
 
 def refuse_kernels(problem: LayerProblem) -> str:

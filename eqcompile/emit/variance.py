@@ -16,7 +16,7 @@ Source: Janson, "Gaussian Hilbert Spaces", 1997, theorems 2.6 and 3.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
@@ -220,42 +220,66 @@ def factored_variance(
 
     Each factor of the product is its own mixture ``u_j = sum_c F_j[c] x_c``, the entries of F
     normal of variance 1/C. The mean over F of the variance over x of the polynomials of the units,
-    summed over units and outputs, is ``sum_j v_j C^-j``.
+    summed over units and outputs, is ``sum_j v_j C^-j``; of several inputs, which have channels of
+    their own, ``sum_jk v_jk C_x^-j C_y^-k``.
 
     Both moments of a product of normals are sums over pairings of the 2d indices of p and p
     (Isserlis); a pairing that joins the two copies of p only within themselves belongs to the
     squared mean. Joining the two ends of each F_j as well makes loops, and each loop sums over
-    the channels once: a pairing with e loops carries ``C^(e - d)``.
+    the channels once: a pairing with e loops carries ``C^(e - d)``. Indices of different inputs
+    are never paired.
 
     Args:
         tying: A block of shape ``(1, .., 1)``, at least one factor.
         parametrisation: What the units of the parameter are.
 
     Returns:
-        ``(v_0, .., v_{d-1})``.
+        ``(v_0, .., v_{d-1})``; of several inputs those of the first slowest, a single one where
+        the degree in an input is 0.
     """
-    degree = tying.ansatz.degree
-    found = [_start(tying, parametrisation) for _ in range(degree)]
+    degree, sources = tying.ansatz.degree, tying.ansatz.sources
+    inputs = sorted(set(sources))
+    sizes = [sources.count(source) for source in inputs]
+    found = {powers: _start(tying, parametrisation) for powers in np.ndindex(*sizes)}
     for orbit in tying.orbits:
         traces = _trace_pairings(tying, orbit)
         for left, trace_left in traces.items():
             for right, trace_right in traces.items():
                 if len(left) != len(right) or 2 * len(left) == degree:
                     continue
-                for order in permutations(range(degree - 2 * len(left))):
-                    loops = _count_loops(degree, left, right, order)
+                for order in _match_rests(sources, left, right):
+                    loops = _list_loops(sources, left, right, order)
+                    lost = tuple(n - loops.count(i) for i, n in zip(inputs, sizes, strict=True))
                     matrices = _align(trace_left, trace_right, order, tying.coefficients)
                     ones = np.ones(matrices[0].shape[0], dtype=np.int64)
-                    found[degree - loops].add(*matrices, len(orbit.outputs), ones)
-    return tuple(total.finish() for total in found)
+                    found[lost].add(*matrices, len(orbit.outputs), ones)
+    return tuple(total.finish() for total in found.values())
+
+
+def _match_rests(sources: Sequence[int], left: Pairs, right: Pairs) -> Iterator[tuple[int, ...]]:
+    """List the ways to pair the positions that two pairings leave, each with one of its input."""
+    rest_left, rest_right = (_list_rest(len(sources), pairs) for pairs in (left, right))
+    for order in permutations(range(len(rest_right))):
+        pairs = zip(rest_left, (rest_right[o] for o in order), strict=True)
+        if all(sources[p] == sources[q] for p, q in pairs):
+            yield order
+
+
+def _list_rest(degree: int, pairs: Pairs) -> list[int]:
+    return [p for p in range(degree) if all(p not in pair for pair in pairs)]
 
 
 def _trace_pairings(tying: Tying, orbit: OutputOrbit) -> dict[Pairs, Forms]:
     """Return, per partial pairing, the class tensors with the paired indices equal and summed."""
     kept = np.flatnonzero(orbit.labels >= 0)
     parts = (tying.ansatz.space.columns()[kept], orbit.labels[kept], orbit.signs[kept])
-    pairings = _list_pairings(tuple(range(tying.ansatz.degree)))
-    return {pairs: _drop_pairs(*parts, pairs) for pairs in pairings}
+    sources = tying.ansatz.sources
+    pairings = _list_pairings(tuple(range(len(sources))))
+    return {
+        pairs: _drop_pairs(*parts, pairs)
+        for pairs in pairings
+        if all(sources[p] == sources[q] for p, q in pairs)
+    }
 
 
 def _align(
@@ -273,10 +297,12 @@ def _align(
     )
 
 
-def _count_loops(degree: int, left: Pairs, right: Pairs, order: tuple[int, ...]) -> int:
-    """Count the loops of a pairing once both ends of every factor are joined."""
-    rest_left = [p for p in range(degree) if all(p not in pair for pair in left)]
-    rest_right = [p for p in range(degree) if all(p not in pair for pair in right)]
+def _list_loops(
+    sources: Sequence[int], left: Pairs, right: Pairs, order: tuple[int, ...]
+) -> list[int]:
+    """Return the input of each loop of a pairing once both ends of every factor are joined."""
+    degree = len(sources)
+    rest_left, rest_right = (_list_rest(degree, pairs) for pairs in (left, right))
     across = [(rest_left[j], rest_right[o]) for j, o in enumerate(order)]
     parent = list(range(degree))
 
@@ -287,4 +313,4 @@ def _count_loops(degree: int, left: Pairs, right: Pairs, order: tuple[int, ...])
 
     for p, q in (*left, *right, *across):
         parent[find(p)] = find(q)
-    return sum(parent[p] == p for p in range(degree))
+    return [sources[p] for p in range(degree) if parent[p] == p]

@@ -7,12 +7,29 @@ from fractions import Fraction
 
 from eqcompile.emit.lookups import list_lookups
 from eqcompile.emit.served import refuse_kernels, spell_facts
-from eqcompile.emit.spelling import check_identifier, fit_call, spell_tuple, spell_tuple_lines
+from eqcompile.emit.signatures import (
+    is_plain,
+    spell_by_input,
+    spell_count,
+    spell_default,
+    spell_forward,
+    spell_names,
+    spell_opening,
+    spell_signature,
+    spell_widths,
+)
+from eqcompile.emit.spelling import (
+    check_identifier,
+    fit_call,
+    spell_tuple,
+    spell_tuple_lines,
+)
 from eqcompile.emit.straight import render_straight
 from eqcompile.emit.torch_code import Lookups, Result, render_function
 from eqcompile.emit.variance import block_variance, factored_variance
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.ir import Axes, Plan
+from eqcompile.plan.sources import list_factor_sources, list_sources
 from eqcompile.solve.layer import Block, LayerSolution
 
 RULES = {"orthonormal": "scale", "eliminate": "plain"}
@@ -49,14 +66,22 @@ class LayerView:
     """One layer as the templates see it; every field is text or a number."""
 
     name: str
-    n_in: int
+    base: str
+    signature: str
+    n_in: str
     n_out: int
+    naming: tuple[str, ...]
+    counting: tuple[str, ...]
+    arguments: tuple[str, ...]
     degrees: str
     mixing: str
     rank: int
     dtype: str
     classes: str
-    in_channels: int
+    widths: str
+    in_channels: str
+    opening: tuple[str, ...]
+    forward: tuple[str, ...]
     out_channels: int
     documentation: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -102,14 +127,22 @@ def view_layer(layer: EmittedLayer) -> LayerView:
     leading = ("o", "c") if problem.channels.mixing == "depthwise" else ("o",)
     return LayerView(
         name=check_identifier(problem.name),
-        n_in=problem.inputs[0].action.dim,
+        base="PolynomialLayer" if is_plain(problem) else "EquivariantLayer",
+        signature=spell_signature(problem),
+        n_in=spell_by_input([str(given.action.dim) for given in problem.inputs]),
         n_out=problem.output.dim,
-        degrees=spell_tuple([str(sum(d)) for d in problem.degrees]),
+        naming=spell_names(problem),
+        counting=spell_count(problem),
+        arguments=tuple(check_identifier(s.argument) for s in list_sources(problem)),
+        degrees=spell_tuple([spell_by_input(list(map(str, d))) for d in problem.degrees]),
         mixing=problem.channels.mixing,
         rank=problem.channels.rank or 0,
         dtype=problem.dtype,
         classes=spell_tuple([str(layer.solution.tying(d).classes) for d in problem.degrees]),
-        in_channels=problem.inputs[0].channels,
+        widths=spell_widths(problem),
+        in_channels=spell_default(problem),
+        opening=spell_opening(problem),
+        forward=spell_forward(problem),
         out_channels=problem.channels.outputs,
         documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
         parameters=tuple(w.name for w in weights),
@@ -136,33 +169,46 @@ def list_weights(problem: LayerProblem, blocks: tuple[Block, ...]) -> list[Weigh
     weights = []
     for block in blocks:
         d, m = block.total, block.tying.classes
+        spelled = f"degree {problem.spell_degree(block.degree)}"
         name = check_identifier(problem.name_weight(block.degree, block.shape))
         if d == 0:
             weights.append(Weight(name, ("o", "m"), f"(C_out, {m}), the constant part"))
             continue
         match problem.channels.mixing:
             case "depthwise":
-                weights.append(Weight(name, ("c", "m"), f"(C, {m}), degree {d} within a channel"))
+                weights.append(Weight(name, ("c", "m"), f"(C, {m}), {spelled} within a channel"))
             case "factored":
                 rank = problem.channels.rank
-                meaning = f"({rank}, {m}), ordered classes of degree {d}"
+                meaning = f"({rank}, {m}), ordered classes of {spelled}"
                 weights.append(Weight(name, ("r", "m"), meaning))
-                meaning = f"({rank}, C_in), mixes the channels of one factor"
-                names = problem.name_maps(block.degree)
-                weights += [Weight(n, ("r", "c"), meaning) for n in names]
+                pairs = zip(
+                    problem.name_maps(block.degree),
+                    list_factor_sources(problem, block.shape),
+                    strict=True,
+                )
+                for map_name, source in pairs:
+                    width = f"C{source.ending or '_in'}"
+                    meaning = f"({rank}, {width}), mixes the channels of one factor"
+                    weights.append(Weight(map_name, ("r", source.channel), meaning))
                 meaning = f"(C_out, {rank}), mixes the products"
                 weights.append(Weight(problem.name_mix(block.degree), ("o", "r"), meaning))
             case "full" | "channelwise":
-                weights.append(Weight(name, ("o", "p", "m"), _describe_tuples(block)))
+                meaning = _describe_tuples(problem, block)
+                weights.append(Weight(name, ("o", "p", "m"), meaning))
     return weights
 
 
-def _describe_tuples(block: Block) -> str:
-    m, d, shape = block.tying.classes, block.total, block.parts
+def _describe_tuples(problem: LayerProblem, block: Block) -> str:
+    m, shape, sources = block.tying.classes, block.parts, list_factor_sources(problem, block.shape)
     if len(shape) == 1:
-        return f"(C_out, C_in, {m}), degree {d} within a channel"
-    spelled = " and ".join(str(part) for part in shape)
-    return f"(C_out, tuples, {m}), degrees {spelled} in {len(shape)} different channels"
+        width, degree = f"C{sources[0].ending or '_in'}", problem.spell_degree(block.degree)
+        return f"(C_out, {width}, {m}), degree {degree} within a channel"
+    if len(problem.inputs) == 1:
+        spelled = " and ".join(str(part) for part in shape)
+        return f"(C_out, tuples, {m}), degrees {spelled} in {len(shape)} different channels"
+    named = zip(block.tying.ansatz.names, shape, strict=True)
+    spelled = ", ".join(f"{part} in {name}" for name, part in named)
+    return f"(C_out, tuples of channels, {m}), degrees {spelled}"
 
 
 def spell_block(problem: LayerProblem, block: Block) -> str:
@@ -175,8 +221,8 @@ def spell_block(problem: LayerProblem, block: Block) -> str:
         powers = (block_variance(block.tying, problem.parametrisation),)
     variance = spell_tuple([f"_Fraction({v.numerator}, {v.denominator})" for v in powers])
     arguments = [
-        str(block.total),
-        spell_tuple([str(part) for part in block.parts]),
+        spell_by_input([str(d) for d in block.degree]),
+        spell_by_input([spell_tuple([str(d) for d in parts]) for parts in block.shape]),
         f'"{problem.name_weight(block.degree, block.shape)}"',
         str(block.tying.classes),
         variance,
@@ -196,17 +242,19 @@ def render_programs(
     name = check_identifier(layer.solution.problem.name)
     known = {op.name: op.axes for op in layer.double.inputs()}
     known |= {op.name: op.axes for op in layer.forward.inputs()}
-    tensors = [("x", ("b", "c", "i")), *((w.name, known.get(w.name, w.axes)) for w in weights)]
+    sources = list_sources(layer.solution.problem)
+    given = [(source.argument, source.axes) for source in sources]
+    tensors = [*given, *((w.name, known.get(w.name, w.axes)) for w in weights)]
     gradient = ("grad_y", ("b", "o", "k"))
     hats = [(f"hat_grad_{n}", axes) for n, axes in tensors]
-    groups = {n: "x" if n == "x" else "weights" for n, _ in tensors}
+    groups = {w.name: "weights" for w in weights} | {n: n for n, _ in given}
     return (
         render_function(
             f"forward_{name}",
             layer.forward,
             lookups,
             arguments=tensors,
-            results=[Result("y", "x")],
+            results=[Result("y", given[0][0])],
             summary=f"Evaluate {name}.",
         ),
         render_function(

@@ -200,12 +200,10 @@ def _list_sides(builder: PlanBuilder, problem: LayerProblem, block: Block) -> li
     values = [builder.input(source.argument, source.axes) for source in sources]
     mixing = problem.channels.mixing
     if mixing == "factored":
-        names = problem.name_maps(block.degree)
-        triples = zip(names, sources, values, strict=True)
-        return [
-            builder.contract(builder.input(n, ("r", s.channel)), v, ("b", "r", s.index))
-            for n, s, v in triples
-        ]
+        named = zip(problem.name_maps(block.degree), sources, strict=True)
+        maps = [builder.input(name, ("r", source.channel)) for name, source in named]
+        triples = zip(maps, values, sources, strict=True)
+        return [builder.contract(m, x, ("b", "r", source.index)) for m, x, source in triples]
     # One channel needs no choice, and a depthwise layer has the same one in every input.
     if len(block.parts) == 1 or mixing == "depthwise":
         return values

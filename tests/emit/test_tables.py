@@ -72,7 +72,7 @@ def test_every_table_acts_as_in_the_plan(
         names = ["name", "recipe", "transposed", "kind", "weighted"]
         names += ["denominator", "widths", "padded"]
         lookup = lookups_made.Lookup(**{name: getattr(chosen, name) for name in names})
-        packed = lookups_made.make_tensors(problem.name, (lookup,), 1)
+        packed = lookups_made.make_tensors(problem.name, (lookup,), (1,))
         count = len(chosen.indices)
         indices = packed.indices.split(packed.sizes[:count])
         coefficients = packed.coefficients.split(packed.sizes[count:])
@@ -97,7 +97,7 @@ def test_channel_tables(actions: ModuleType) -> None:
             assert tuple(tables.list_channel_tuples(shape, channels)) == expected
             table = ChannelTable("channel", ChannelTuples((shape,), ("in",)), 1)
             recipe = choose_lookup(table, transposed=False).recipe
-            made = lookups_made.make_table("L0", recipe, channels)
+            made = lookups_made.make_table("L0", recipe, (channels,))
             assert made.columns.tolist() == [t[1] for t in expected]
             assert (made.height, made.width) == (len(expected), channels)
 
