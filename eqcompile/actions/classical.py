@@ -97,7 +97,7 @@ def build_symmetric(arguments: SymmetricArguments, environment: Environment) -> 
         return Group("S_n for any n", pair, ("swap", "cycle"), nominal=nominal)
     if arguments.nominal is not None:
         text = f"nominal belongs to symmetric: any, this group has {n} points"
-        raise Refusal("range", text, "leave nominal out", ("nominal",), on_key=True)
+        raise Refusal("nominal", text, "leave nominal out", ("nominal",), on_key=True)
     check_points(n, ("symmetric",))
     names = ("(0 1)", f"(0 1 ... {n - 1})") if n > 2 else ("swap", "cycle")
     return _name_group(f"S_{n}", (swap_points(n), cycle_points(n)), names)

@@ -61,7 +61,9 @@ def _combine(expression: Expression) -> Terms:
         case "Sym" if k == 1 or parts[0] == ((),):
             return parts[0]
         case "copies" | "**" | "Sym" if k > MAX_ORDER:
-            raise _refuse(expression, "too-large", f"{k} is too large here", "use a smaller number")
+            bound = MAX_TERMS if expression.kind == "copies" else MAX_ORDER
+            text = f"for any n, at most {bound} is served here, found {k}"
+            raise _refuse(expression, "too-large", text, "use a smaller number")
     what = expression.name or f"{expression.kind}(...)"
     text = f"{what} is not yet served for a symmetric group of any size"
     help = "use V, 1, V ** k, V * V, Sym(V, k) and sums of these, or write the number of points"

@@ -95,11 +95,9 @@ def spell_proofs(layer: ProvenDiagrams) -> tuple[str, ...]:
 
 def spell_proof(block: DiagramBlock, proof: DiagramProof, comparison: Comparison | None) -> str:
     """Write what was proven of one block."""
-    shape = (
-        f"Degree {block.degree} {block.shape}" if len(block.shape) > 1 else f"Degree {block.degree}"
-    )
+    shape = f" {block.shape}" if len(block.shape) > 1 else ""
     text = (
-        f"{shape}: Burnside's lemma over the exchanges of factors and indices counts "
+        f"Degree {block.degree}{shape}: Burnside's lemma over the exchanges of factors and indices counts "
         f"{proof.classes} set partitions; the polynomials of the diagrams listed differ at n = "
         f"{proof.size}, so these are all, each once."
     )

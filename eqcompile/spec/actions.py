@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import eqcompile.actions.families  # noqa: F401  (registers the group families)
 from eqcompile.actions.expressions import build_representation
 from eqcompile.actions.fibrations import ON_FIBRATIONS, refuse_action
-from eqcompile.actions.group import Environment, Group, Representation, refuse_any_inside
+from eqcompile.actions.group import Environment, Group, Representation
 from eqcompile.actions.syntax import parse_expression
 from eqcompile.actions.tensor_powers import read_tensor_powers
 from eqcompile.errors import Refusal, Refusals, not_yet_served
@@ -125,7 +125,9 @@ class ActionBuilder:
         if group is None or not set(images) <= set(IMAGE_KEYS):
             return
         if group.nominal is not None:
-            self.refusals.append(refuse_any_inside((*at, "of")))
+            what = "a representation by images of a symmetric group of any size"
+            help = "write an expression in the layers themselves"
+            self.refusals.append(not_yet_served(what, help, at=(*at, "of")))
             return
         built = self._build_images(images, group, at, f"the representation {name}")
         if built is not None:

@@ -23,7 +23,7 @@ def _list_refusals(layer: PolynomialLayer, powers: tuple[Terms, Terms]) -> Itera
         yield not_yet_served(f"a layer of several inputs, {WHERE}", help, at=("input",))
     if not any(sum(parts) for parts in powers[0]):
         text = "an input without V does not tell the number of points"
-        yield Refusal("range", text, "use an input with V in it", ("input",))
+        yield Refusal("no-points", text, "use an input with V in it", ("input",))
     if layer.constraints:
         what = f"a further linear constraint, {WHERE}"
         yield not_yet_served(what, "write the number of points", at=("constraints",))

@@ -52,12 +52,22 @@ GOLDEN: tuple[tuple[Entry, Refusal], ...] = (
         ),
     ),
     (
-        {"symmetric": "any"},
+        {"wreath": [{"symmetric": "any"}, {"symmetric": 2}]},
         Refusal(
             "not-yet-served",
-            "a symmetric group of any size is not yet served",
+            "a symmetric group of any size inside another group is not yet served",
             "write the number of points",
-            ("symmetric",),
+            ("wreath", 0),
+        ),
+    ),
+    (
+        {"symmetric": 3, "nominal": 8},
+        Refusal(
+            "nominal",
+            "nominal belongs to symmetric: any, this group has 3 points",
+            "leave nominal out",
+            ("nominal",),
+            on_key=True,
         ),
     ),
     (
