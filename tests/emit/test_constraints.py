@@ -45,10 +45,10 @@ LAYERS += [
         "group": {"cyclic": 3},
         "input": {"x": "V", "y": "V"},
         "output": "V",
-        "degree": 2,
+        "degrees": [1, 2],
         "channels": {"in": {"x": 2, "y": 3}, "out": 3},
         "constraints": [
-            {"conserve": {"rows": [[1, "1/2", 1]], "input": "y"}},
+            {"conserve": {"rows": [[1, 1, 1]], "input": "y"}},
             "w[0; x.0, y.1] == 3*w[0; x.1, y.0]",
         ],
     },
@@ -115,7 +115,7 @@ def test_rows_of_one_of_two_inputs_are_kept(nets: ModuleType) -> None:
     layer = make(nets, "Both")
     x = torch.randn(5, 2, 3, dtype=torch.float64)
     y = torch.randn(5, 3, 3, dtype=torch.float64)
-    row = torch.tensor([1, 0.5, 1], dtype=torch.float64)
+    row = torch.ones(3, dtype=torch.float64)
     assert torch.allclose(layer(x=x, y=y) @ row, y @ row)
 
 
