@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from eqcompile.draw.diagrams import derive_sections, explain_diagrams, name_layer, spell_costs
+from eqcompile.draw.multigraphs import draw_degree
 from eqcompile.draw.page import PageBlock, PageSection
-from eqcompile.draw.report import FurtherLayer
+from eqcompile.draw.report import DRAWN_AFTER, FurtherLayer
 from eqcompile.emit.diagram_claims import ProvenDiagrams, spell_proofs
 from eqcompile.emit.diagrams import EmittedDiagrams, list_programmed
 from eqcompile.errors import Refusal
@@ -89,13 +90,16 @@ def report_proven(number: int, layer: ProvenDiagrams) -> FurtherLayer:
         words = (f"{counts[key]:,}" for key in ("slots", "classes", "ordered_classes", "zeros"))
         proof = ", ".join(counts["proof"])
         rows.append((solution.problem.name, "S_n for any n", str(degree), *words, proof))
-    blocks = tuple(
-        PageBlock("text", section.title, "\n".join(section.lines))
-        for section in derive_sections(solution, layer.programs, spell_proofs(layer))
-    )
-    return FurtherLayer(
-        tuple(rows), PageSection(f"diagrams-{number}", name_layer(solution), blocks)
-    )
+    blocks: list[PageBlock] = []
+    for section in derive_sections(solution, layer.programs, spell_proofs(layer)):
+        blocks.append(PageBlock("text", section.title, "\n".join(section.lines)))
+        if section.title == DRAWN_AFTER:
+            blocks += [
+                PageBlock("figure", picture=draw_degree(solution, degree, f"a{number}d{degree}"))
+                for degree in solution.problem.degrees
+            ]
+    anchor = f"diagrams-{number}"
+    return FurtherLayer(tuple(rows), PageSection(anchor, name_layer(solution), tuple(blocks)))
 
 
 def explain_problem(problem: DiagramProblem, progress: Progress) -> str:

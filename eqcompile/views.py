@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from eqcompile import anysize
 from eqcompile.draw.derivation import explain_layer
+from eqcompile.draw.diagram_formats import ANY_FORMATS, join_drawings
 from eqcompile.draw.fibres import explain_difference
 from eqcompile.draw.formats import FORMATS
 from eqcompile.driver import (
@@ -26,12 +27,16 @@ from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
+from eqcompile.solve.diagrams import DiagramSolution, solve_diagrams
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.tying import Tying
 from eqcompile.solve.why import Chain, Slot, explain_tie, explain_zero
 
 INDEX = r"(?:[A-Za-z][A-Za-z0-9_]*\s*\.\s*)?\d+"
 SLOT = re.compile(rf"\s*w\[\s*(\d+)\s*(?:;\s*({INDEX}(?:\s*,\s*{INDEX})*)?\s*)?\]\s*", re.ASCII)
+
+AnySolution = LayerSolution | DiagramSolution
+Solved = TypeVar("Solved", bound=AnySolution)
 
 WrittenSlot = tuple[int, tuple[tuple[str, int], ...]]
 """An output, and the input and index of each factor; the input is "" where it is not named."""
@@ -83,9 +88,7 @@ def count_degree(solution: LayerSolution, degree: Degree) -> dict[str, Any]:
     }
 
 
-def pick_layers(
-    solutions: tuple[LayerSolution, ...], layer: str | None
-) -> tuple[LayerSolution, ...]:
+def pick_layers(solutions: tuple[Solved, ...], layer: str | None) -> tuple[Solved, ...]:
     """Return the layer of a name, or all of them.
 
     Raises:
@@ -93,7 +96,7 @@ def pick_layers(
     """
     if layer is None:
         return solutions
-    known: Registry[LayerSolution] = Registry("layer")
+    known: Registry[Solved] = Registry("layer")
     for solution in solutions:
         known.add(solution.problem.name, solution)
     return (known[layer],)
@@ -116,17 +119,30 @@ def draw(
         progress: Called before each long step.
     """
     render = FORMATS[form]
-    solutions = pick_layers(solve_spec(source, progress=progress), layer)
+
+    def carry(problem: LayerProblem) -> AnySolution:
+        return solve_layer(problem, blocks=False, progress=progress)
+
+    def carry_any(problem: DiagramProblem) -> AnySolution:
+        return solve_diagrams(problem, blocks=False, progress=progress)
+
+    found = pick_layers(carry_layers(read(source), carry, carry_any), layer)
     if degree is not None:
         degree = degree.replace(" ", "")
-        solutions = tuple(s for s in solutions if degree in list_keys(s.problem))
-        if not solutions:
+        found = tuple(s for s in found if degree in list_keys(s.problem))
+        if not found:
             raise Refusal("degree", f"no layer has degree {degree}", "ask for a degree of the spec")
-    return render(solutions, degree)
+    tyings = tuple(s for s in found if isinstance(s, LayerSolution))
+    diagrams = tuple(s for s in found if isinstance(s, DiagramSolution))
+    drawn = [render(tyings, degree)] if tyings or form not in ANY_FORMATS else []
+    drawn += [ANY_FORMATS[form](diagrams, degree)] if diagrams else []
+    return join_drawings(form, drawn)
 
 
-def list_keys(problem: LayerProblem) -> list[str]:
+def list_keys(problem: LayerProblem | DiagramProblem) -> list[str]:
     """List the keys of the degrees of a layer."""
+    if isinstance(problem, DiagramProblem):
+        return [str(degree) for degree in problem.degrees]
     return [problem.spell_degree(degree) for degree in problem.degrees]
 
 
