@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import prod
+from math import comb, prod
+
+import numpy as np
 
 from eqcompile.actions.fibrations import MAX_SLOTS as STORED_SLOTS
 from eqcompile.errors import Refusal
+from eqcompile.exact.monomials import count_monomials
 from eqcompile.layers.problem import (
     Degree,
     LayerProblem,
+    LinearGenerator,
     Shape,
     flatten_shape,
     keep_degree,
+    number_factors,
     split_degree,
 )
 from eqcompile.solve.ansatz import expand
@@ -23,6 +28,15 @@ from eqcompile.solve.tying import Tying
 
 ORDERED_SLOTS = 2**21
 """Up to this many ordered slots the ordered classes are counted although no block needs them."""
+
+ORDERED_EQUATIONS = 2**12
+"""The same where slots are tied by linear equations."""
+
+LINEAR_SLOTS = 2**18
+"""Most slots of a block that is solved by linear equations."""
+
+LINEAR_ENTRIES = 2**23
+"""Most coefficients of the equations that one generator demands."""
 
 Progress = Callable[[str], None]
 
@@ -107,7 +121,8 @@ def list_shapes(problem: LayerProblem, degree: Degree, *, blocks: bool) -> tuple
     shapes: list[Shape] = [keep_degree(degree)]
     pairs = zip(problem.inputs, degree, strict=True)
     ordered = prod(source.action.dim**d for source, d in pairs)
-    if problem.output.dim * ordered <= ORDERED_SLOTS and not problem.relations:
+    most = ORDERED_EQUATIONS if problem.linear else ORDERED_SLOTS
+    if problem.output.dim * ordered <= most and not problem.relations:
         shapes.append(split_degree(degree))
     if blocks:
         shapes += problem.block_shapes(degree)
@@ -125,10 +140,53 @@ def refuse_unstored(problem: LayerProblem, shapes: Iterable[Shape]) -> None:
     for shape in shapes:
         slots = expand(problem, shape).slots
         if slots > STORED_SLOTS:
-            name = problem.name_block(tuple(sum(parts) for parts in shape), shape)
+            name = problem.name_block(shape)
             text = f"layer {problem.name} has {slots} slots in the block {name}; over a fibration"
             help = "lower the degree, or use mixing: channelwise, which has fewer"
             raise Refusal("too-large", f"{text} at most {STORED_SLOTS} are served", help)
+
+
+def refuse_systems(problem: LayerProblem, shapes: Iterable[Shape]) -> None:
+    """Refuse blocks whose linear equations would have too many unknowns.
+
+    Raises:
+        Refusal: Naming the first such block.
+    """
+    if not problem.linear and not problem.relations:
+        return
+    for shape in shapes:
+        factors = zip(problem.list_factors(shape), flatten_shape(shape), strict=True)
+        monomials = prod(count_monomials(given.action.dim, d) for given, d in factors)
+        slots = problem.output.dim * monomials
+        if slots > LINEAR_SLOTS:
+            name = problem.name_block(shape)
+            text = f"layer {problem.name} has {slots} slots in the block {name}; linear equations"
+            help = "lower the degree or the dimensions, or use mixing: channelwise"
+            raise Refusal("too-large", f"{text} are solved for at most {LINEAR_SLOTS}", help)
+        for generator in problem.linear:
+            entries = count_entries(problem, generator, shape, monomials)
+            if entries > LINEAR_ENTRIES:
+                name = problem.name_block(shape)
+                text = f"{generator.cause} demands equations with up to {entries} coefficients"
+                help = "lower the degree or the dimensions, or use mixing: channelwise"
+                most = f"of the block {name}; at most {LINEAR_ENTRIES} are served"
+                raise Refusal("too-large", f"layer {problem.name}: {text} {most}", help)
+
+
+def count_entries(
+    problem: LayerProblem, generator: LinearGenerator, shape: Shape, monomials: int
+) -> int:
+    """Bound the coefficients of the equations that a generator demands of a block."""
+    widths = [
+        int(np.bincount(generator.inputs[i].rows, minlength=1).max()) for i in number_factors(shape)
+    ]
+    degrees = flatten_shape(shape)
+    if generator.infinitesimal:
+        terms = sum(d * w for d, w in zip(degrees, widths, strict=True))
+    else:
+        terms = prod(comb(w + d - 1, d) for d, w in zip(degrees, widths, strict=True))
+    terms = min(terms, monomials)
+    return monomials * (problem.output.dim * terms + len(generator.output.rows))
 
 
 def solve_layer(
@@ -142,11 +200,14 @@ def solve_layer(
         progress: Called with a short text before each block.
 
     Raises:
-        Refusal: A layer over a fibration is too large to be stored.
+        Refusal: A layer over a fibration is too large to be stored, or a system of equations to
+            be solved; or constraints of the spec contradict each other.
     """
     found = []
     shapes = {d: list_shapes(problem, d, blocks=blocks) for d in problem.degrees}
-    refuse_unstored(problem, [shape for listed in shapes.values() for shape in listed])
+    every = [shape for listed in shapes.values() for shape in listed]
+    refuse_unstored(problem, every)
+    refuse_systems(problem, every)
     for degree in problem.degrees:
         for shape in shapes[degree]:
             spelled = ",".join(map(str, flatten_shape(shape)))

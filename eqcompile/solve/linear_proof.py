@@ -11,7 +11,9 @@ random points for random coefficients, so a wrong equation is seen whoever wrote
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import reduce
+from math import prod
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -110,8 +112,28 @@ def check_basis(tying: Tying) -> None:
     alive = np.union1d(basis.matrix.rows, offset)
     if len(alive) != tying.coefficients:
         raise CertificateError("a coefficient is zero in every solution and not told so")
-    if basis.squares and len(basis.squares) != tying.coefficients:
+    check_units(tying)
+
+
+def check_units(tying: Tying) -> None:
+    """Check that every slot of a coefficient has the unit the basis says."""
+    ansatz = tying.ansatz
+    if tying.basis is None or not any(a.squares for a in (ansatz.output, *ansatz.inputs)):
+        if tying.basis is not None and tying.basis.squares:
+            raise CertificateError("coefficients have units, coordinates have none")
+        return
+    claimed = tying.basis.squares or (Fraction(1),) * tying.coefficients
+    if len(claimed) != tying.coefficients:
         raise CertificateError("there is not one unit per coefficient")
+    monomials = []
+    for parts in map(ansatz.space.tuples, range(ansatz.space.size)):
+        pairs = zip(ansatz.inputs, parts, strict=True)
+        monomials.append(prod(a.squares[i] for a, part in pairs for i in part if a.squares))
+    labels, _ = tying.table()
+    for k, a in np.argwhere(labels >= 0).tolist():
+        unit = (ansatz.output.squares[k] if ansatz.output.squares else 1) / Fraction(monomials[a])
+        if unit != claimed[labels[k, a]]:
+            raise CertificateError(f"the unit of {ansatz.spell_slot(k, a)} is not that claimed")
 
 
 def check_solutions(tying: Tying, claimed: Matrix, rows: Rows) -> None:

@@ -12,13 +12,16 @@ from eqcompile.errors import CertificateError, Refusal
 from eqcompile.exact.fields import cosine
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation
+from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import SignedAction
 from eqcompile.solve.ansatz import Ansatz, Rows
 from eqcompile.solve.basis import Basis
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.constraints import constrain
+from eqcompile.solve.layer import solve_layer
 from eqcompile.solve.solver import solve
 from eqcompile.solve.tying import Tying
+from eqcompile.spec import load
 from tests.linear_actions import act_on_tensors, list_rotations, pose
 
 EUCLIDEAN, LORENTZ = (1, 1, 1, 1), (1, -1, -1, -1)
@@ -96,7 +99,7 @@ def test_an_infinite_group_of_rational_matrices() -> None:
     assert prove(tying).proof == ("rank_mod_p",)
 
 
-def test_signed_generators_tie_first() -> None:
+def test_signed_tie_first() -> None:
     # S_2 permutes two vectors of the plane, SO(2) rotates both.
     swap = SignedPermutation.unsigned([2, 3, 0, 1])
     turn = Matrix.from_entries(2, 2, [(0, 1, -1), (1, 0, 1)])
@@ -211,3 +214,29 @@ def test_wrong_equations_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(CertificateError, match="are not equivariance"):
         prove(tying)
+
+
+def test_wrong_units_are_refused() -> None:
+    half = Matrix.from_entries(2, 2, [(0, 1, -2), (1, 0, 1)])
+    squares = (Fraction(1), Fraction(1, 2))
+    tying = solve_ansatz(
+        pose((1,), [[half]], [half], infinitesimal=True, squares=[squares, squares])
+    )
+    assert tying.basis is not None
+    prove(tying)
+    units = (*tying.basis.squares[:-1], Fraction(3))
+    with pytest.raises(CertificateError, match="unit of"):
+        prove(replace(tying, basis=replace(tying.basis, squares=units)))
+
+
+def test_too_many_unknowns_are_refused() -> None:
+    layer = {
+        "name": "Large",
+        "group": {"lie": "so", "n": 10},
+        "input": "V ** 3",
+        "output": "V ** 3",
+        "degrees": [1],
+    }
+    (problem,) = resolve(load({"version": 1, "package": "large", "layers": [layer]}))
+    with pytest.raises(Refusal, match="1000000 slots"):
+        solve_layer(problem)
