@@ -78,18 +78,17 @@ def build_wreath(arguments: WreathArguments, environment: Environment) -> Group:
     return Group(name, tuple(generators), labels, algebra=algebra)
 
 
-def _list_permutations(outer: Group) -> list[SignedPermutation]:
+def _list_permutations(outer: Group) -> tuple[SignedPermutation, ...]:
     """Return the generators of a group that permutes blocks.
 
     Raises:
         Refusal: It does something else with them.
     """
-    permuted = [g for g in outer.generators if isinstance(g, SignedPermutation)]
     if not outer.is_signed:
         text = f"the outer group of a wreath product permutes blocks, {outer.name} does not"
         help = "use a group of permutations, or a product on tuples"
         raise Refusal("outer-group", text, help, ("wreath", 1))
-    return permuted
+    return outer.signed
 
 
 @register_group("product", "a direct product, on the union or on tuples", ProductArguments)

@@ -40,7 +40,7 @@ def enumerate_group(generators: list[list[int]]) -> set[tuple[int, ...]]:
 
 def list_points(entry: Entry) -> Elements:
     group = build(entry)
-    return np.array([g.perm if group.is_unsigned else g.double() for g in group.generators])
+    return np.array([g.perm if group.is_unsigned else g.double() for g in group.signed])
 
 
 @st.composite
@@ -118,7 +118,7 @@ def test_large_groups_have_their_orders(entry: Entry, order: int) -> None:
 
 def test_an_action_without_fixed_structure_has_its_order() -> None:
     generators = [
-        move_subsets(g, 3, alternating=False).perm for g in build({"symmetric": 8}).generators
+        move_subsets(g, 3, alternating=False).perm for g in build({"symmetric": 8}).signed
     ]
     assert compute_order(np.array(generators)) == factorial(8)
 

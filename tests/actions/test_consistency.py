@@ -23,7 +23,7 @@ from eqcompile.errors import Refusal
 from eqcompile.exact.matrices import Matrix, direct_sum
 from eqcompile.exact.signed import SignedPermutation
 from tests.actions.entries import build, pair
-from tests.actions.linear import draw_invertible, make_group
+from tests.actions.linear import draw_invertible, make_group, sign
 
 SL2Z = {"matrices": [[[0, -1], [1, 0]], [[1, 1], [0, 1]]]}
 PENTAGON = {
@@ -145,12 +145,12 @@ def evaluate_relation(
 ) -> Matrix:
     """Read a sum of brackets back and multiply it out."""
     total = None
-    for sign, term in re.findall(r"(^-?|[+-] )((?:[^+-]|\^-|\(-)+)", text):
+    for start, term in re.findall(r"(^-?|[+-] )((?:[^+-]|\^-|\(-)+)", text):
         match = re.fullmatch(r"(?:([0-9/]+) )?(.*)", term.strip())
         assert match
         size, label = match[1] or "1", match[2]
         value = read_term(label, elements, turns, side).scale(Fraction(size))
-        value = -value if sign.strip() == "-" else value
+        value = -value if start.strip() == "-" else value
         total = value if total is None else total + value
     assert total is not None
     return total
@@ -185,7 +185,7 @@ def test_a_reflection_must_turn_rotations_round() -> None:
     refusal = refuse(group, [SignedPermutation.identity(2)], [turn])
     assert "(-0) J01 (-0)^-1 + J01 is 0 in its Lie algebra" in refusal.text
     assert refusal.at == ("there",)
-    assert check_action(group, [SignedPermutation([0, 1], [1, -1])], [turn.scale(3)], "x") == ""
+    assert check_action(group, [sign([0, 1], [1, -1])], [turn.scale(3)], "x") == ""
 
 
 def test_covers_are_actions_of_the_algebra() -> None:
@@ -233,10 +233,10 @@ def test_a_long_relation_of_a_finite_group_is_found() -> None:
     assert (found.word, found.length) == (None, None)
     assert time.process_time() - start < 10
     # A cycle of 24 points has a quotient of 12, and none of 36.
-    cycle = build({"cyclic": 12}).generators[0]
+    cycle = build({"cyclic": 12}).signed[0]
     big = build({"cyclic": 24})
     assert check_words(big.generators, (Matrix.from_signed(cycle),)).word is None
-    small = build({"cyclic": 36}).generators[0]
+    small = build({"cyclic": 36}).signed[0]
     word = check_words(big.generators, (Matrix.from_signed(small),)).word
     assert word in {((0, 24),), ((0, -24),)}
 
@@ -308,7 +308,7 @@ def test_permutations_beside_an_algebra_are_checked_exactly() -> None:
     turn = Matrix.from_dense([[0, -2], [2, 0]])
     swap, cycle = (SignedPermutation.identity(2), SignedPermutation.identity(2))
     assert check_action(group, (swap, cycle), (turn,), "the image") == ""
-    minus = SignedPermutation([0, 1], [-1, -1])
+    minus = sign([0, 1], [-1, -1])
     refusal = refuse(group, (swap, minus), (turn,))
     assert "(0 1 2)^3 is the identity" in refusal.text
     assert refusal.at == ("here",)

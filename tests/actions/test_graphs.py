@@ -33,7 +33,7 @@ def refuse_file(folder: Path, name: str, **more: Any) -> Refusal:
 def test_automorphisms_keep_the_edges() -> None:
     group = build(PETERSEN)
     pairs = {frozenset(e) for e in PETERSEN["graph"]["edges"]}
-    for g in group.generators:
+    for g in group.signed:
         assert {frozenset(int(g.perm[v]) for v in e) for e in pairs} == pairs
 
 
@@ -50,7 +50,7 @@ def test_automorphisms_are_all_of_them(seed: int) -> None:
 
 def test_a_loop_is_kept() -> None:
     group = build(edges([0, 1], [1, 2], [2, 0], [2, 2]))
-    assert [g.perm.tolist() for g in group.generators] == [[1, 0, 2]]
+    assert [g.perm.tolist() for g in group.signed] == [[1, 0, 2]]
 
 
 def test_an_edge_list_is_read(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_an_edge_list_is_read(tmp_path: Path) -> None:
     (tmp_path / "deep" / "ring.txt").write_text("# a ring\n0 1\n1 2  # and on\n\n2 3\n3 0\n")
     group = build_file(tmp_path, "deep/ring.txt")
     assert (group.dim, compute_group_order(group)) == (4, 8)
-    assert build_file(tmp_path, "deep/../deep/ring.txt").generators == group.generators
+    assert build_file(tmp_path, "deep/../deep/ring.txt").signed == group.signed
     assert build_file(tmp_path, "deep/ring.txt", n=6).dim == 6
     assert compute_group_order(build_file(tmp_path, "deep/ring.txt", directed=True)) == 4
 
@@ -71,7 +71,7 @@ def test_graphml_is_read_in_its_order(tmp_path: Path) -> None:
     assert compute_group_order(group) == 1
     nx.write_graphml(nx.star_graph(["m", "x", "y"]), tmp_path / "star.graphml")
     star = build_file(tmp_path, "star.graphml")
-    assert [g.perm.tolist() for g in star.generators] == [[0, 2, 1]]
+    assert [g.perm.tolist() for g in star.signed] == [[0, 2, 1]]
     assert refuse_file(tmp_path, "star.graphml", n=4).text == "star.graphml has 3 vertices, n is 4"
 
 

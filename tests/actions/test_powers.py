@@ -21,7 +21,7 @@ from eqcompile.exact.fields import Scalar
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.scalars import parse_scalar
 from eqcompile.exact.signed import SignedPermutation
-from tests.actions.linear import bracket, draw_matrix
+from tests.actions.linear import bracket, draw_matrix, sign
 
 SIZES = st.integers(1, 4)
 
@@ -129,7 +129,7 @@ def test_determinants(pair: tuple[Matrix, Matrix]) -> None:
 
 
 def test_determinant_of_a_signed_permutation_and_of_the_golden_ratio() -> None:
-    g = SignedPermutation([1, 2, 0], [1, -1, 1])
+    g = sign([1, 2, 0], [1, -1, 1])
     assert find_determinant(g) == -1
     phi = parse_scalar("(1+sqrt(5))/2")
     assert find_determinant(Matrix.from_dense([[phi, 1], [1, phi - 1]])) == 0
@@ -138,7 +138,7 @@ def test_determinant_of_a_signed_permutation_and_of_the_golden_ratio() -> None:
 
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_signed_permutations_stay_what_they_are(k: int) -> None:
-    g = SignedPermutation([1, 0, 2, 3], [1, -1, 1, -1])
+    g = sign([1, 0, 2, 3], [1, -1, 1, -1])
     matrix = Matrix.from_signed(g)
     for raise_power in (raise_symmetric, raise_alternating):
         signed, general = raise_power(g, k), raise_power(matrix, k)

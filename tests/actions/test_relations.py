@@ -66,7 +66,7 @@ def read_refusal(group: Group, images: Images) -> Word:
     assert match, refusal.text
     assert match["group"] == group.name
     word = parse_word(match["word"], group.labels)
-    assert multiply_out(word, group.generators).is_identity
+    assert multiply_out(word, group.signed).is_identity
     image = multiply_out(word, images)
     start = int(match["start"])
     assert image.perm[start] == int(match["end"])
@@ -74,32 +74,32 @@ def read_refusal(group: Group, images: Images) -> Word:
     assert not image.is_identity
     found = find_breaking_word(group, images)
     assert found is not None
-    assert multiply_out(found, group.generators).is_identity
+    assert multiply_out(found, group.signed).is_identity
     assert multiply_out(found, images) == image
     return word
 
 
 def is_an_action(group: Group, images: Images) -> bool:
     """Decide by definition: the group beside its images is not larger than the group."""
-    pairs = [direct_sum([g, h]) for g, h in zip(group.generators, images, strict=True)]
+    pairs = [direct_sum([g, h]) for g, h in zip(group.signed, images, strict=True)]
     order = compute_order(np.array([g.double() for g in pairs]))
-    return order == compute_order(np.array([g.double() for g in group.generators]))
+    return order == compute_order(np.array([g.double() for g in group.signed]))
 
 
 def sign_of(group: Group) -> list[SignedPermutation]:
-    return [SignedPermutation(np.array([0]), np.array([g.parity()])) for g in group.generators]
+    return [SignedPermutation(np.array([0]), np.array([g.parity()])) for g in group.signed]
 
 
 @pytest.mark.parametrize("entry", FAMILIES, ids=spell_entry)
 def test_images_that_break_one_relation_are_refused_with_its_word(entry: Entry) -> None:
     group = build(entry)
-    for broken in range(len(group.generators)):
+    for broken in range(len(group.signed)):
         # One generator also turns 5 (or 7) new points: only its own order, 1 to 11, is broken.
-        order = compute_order(group.generators[broken].double()[None, :])
+        order = compute_order(group.signed[broken].double()[None, :])
         extra = turn(7 if order % 5 == 0 else 5)
         still = SignedPermutation.identity(extra.n)
         images = [
-            direct_sum([g, extra if i == broken else still]) for i, g in enumerate(group.generators)
+            direct_sum([g, extra if i == broken else still]) for i, g in enumerate(group.signed)
         ]
         word = read_refusal(group, images)
         assert {generator for generator, _ in word} & {broken}
@@ -108,9 +108,9 @@ def test_images_that_break_one_relation_are_refused_with_its_word(entry: Entry) 
 @pytest.mark.parametrize("entry", FAMILIES, ids=spell_entry)
 def test_images_that_break_a_relation_between_generators_are_refused(entry: Entry) -> None:
     group = build(entry)
-    if len(group.generators) == 1:
+    if len(group.signed) == 1:
         # One generator has no relation but its order: a negation breaks an odd one.
-        images: Images = [SignedPermutation(g.perm, -g.signs) for g in group.generators]
+        images: Images = [SignedPermutation(g.perm, -g.signs) for g in group.signed]
         odd = compute_group_order(group) % 2 == 1
         assert (find_breaking_word(group, images) is not None) == odd
         return
@@ -118,8 +118,8 @@ def test_images_that_break_a_relation_between_generators_are_refused(entry: Entr
     refused = 0
     for k in range(1, group.dim):
         by = SignedPermutation.unsigned([k, *range(1, k), 0, *range(k + 1, group.dim)])
-        first = by @ group.generators[0] @ by.inverse()
-        images = [first, *group.generators[1:]]
+        first = by @ group.signed[0] @ by.inverse()
+        images = [first, *group.signed[1:]]
         if is_an_action(group, images):
             check_images(group, images, "the output")
         else:
@@ -132,18 +132,18 @@ def test_images_that_break_a_relation_between_generators_are_refused(entry: Entr
 def test_actions_are_accepted(entry: Entry) -> None:
     group = build(entry)
     by = SignedPermutation(np.roll(np.arange(group.dim), 1), (-1) ** np.arange(group.dim))
-    inner = evaluate_word(((0, 1), (len(group.generators) - 1, 2), (0, -1)), group.generators)
+    inner = evaluate_word(((0, 1), (len(group.signed) - 1, 2), (0, -1)), group.signed)
     for images in (
-        group.generators,
-        [by @ g @ by.inverse() for g in group.generators],
-        [inner @ g @ inner.inverse() for g in group.generators],
-        [SignedPermutation.unsigned(g.perm) for g in group.generators],
-        [SignedPermutation.identity(3) for _ in group.generators],
-        [SignedPermutation(np.array([0]), np.array([g.det()])) for g in group.generators],
+        group.signed,
+        [by @ g @ by.inverse() for g in group.signed],
+        [inner @ g @ inner.inverse() for g in group.signed],
+        [SignedPermutation.unsigned(g.perm) for g in group.signed],
+        [SignedPermutation.identity(3) for _ in group.signed],
+        [SignedPermutation(np.array([0]), np.array([g.det()])) for g in group.signed],
         sign_of(group),
-        [move_tuples(g, 2) for g in group.generators],
-        [move_subsets(g, min(2, g.n), alternating=True) for g in group.generators],
-        [direct_sum([g, kron(g, g)]) for g in group.generators],
+        [move_tuples(g, 2) for g in group.signed],
+        [move_subsets(g, min(2, g.n), alternating=True) for g in group.signed],
+        [direct_sum([g, kron(g, g)]) for g in group.signed],
     ):
         assert find_breaking_word(group, images) is None
         check_images(group, images, "the output")
@@ -168,7 +168,7 @@ def groups_with_images(draw: st.DrawFn) -> tuple[Group, list[SignedPermutation]]
     n = draw(st.integers(1, 5))
     signed = draw(st.booleans())
     images = []
-    for _ in group.generators:
+    for _ in group.signed:
         perm = draw(st.permutations(range(n)))
         signs = draw(st.lists(st.sampled_from([1, -1] if signed else [1]), min_size=n, max_size=n))
         images.append(SignedPermutation(np.array(perm), np.array(signs)))
@@ -195,20 +195,21 @@ def made_actions(draw: st.DrawFn) -> tuple[Group, list[SignedPermutation]]:
         kind = draw(st.sampled_from(["same", "conjugate", "square", "sign", "trivial"]))
         word = draw(
             st.lists(
-                st.tuples(st.integers(0, len(group.generators) - 1), st.integers(-3, 3)), max_size=4
+                st.tuples(st.integers(0, len(group.signed) - 1), st.integers(-3, 3)),
+                max_size=4,
             )
         )
-        by = evaluate_word(tuple(word), group.generators)
+        by = evaluate_word(tuple(word), group.signed)
         parts.append(
             {
-                "same": list(group.generators),
-                "conjugate": [by @ g @ by.inverse() for g in group.generators],
-                "square": [kron(g, g) for g in group.generators],
+                "same": list(group.signed),
+                "conjugate": [by @ g @ by.inverse() for g in group.signed],
+                "square": [kron(g, g) for g in group.signed],
                 "sign": sign_of(group),
-                "trivial": [SignedPermutation.identity(1)] * len(group.generators),
+                "trivial": [SignedPermutation.identity(1)] * len(group.signed),
             }[kind]
         )
-    return group, [direct_sum([p[i] for p in parts]) for i in range(len(group.generators))]
+    return group, [direct_sum([p[i] for p in parts]) for i in range(len(group.signed))]
 
 
 @given(made_actions())
@@ -242,16 +243,14 @@ GOLDEN: tuple[tuple[Entry, list[str] | list[list[int]], str], ...] = (
 def test_the_word_is_short_and_printed_readably(entry: Entry, images: list[str], word: str) -> None:
     group = build(entry)
     target = build({"permutations": images})
-    refusal = refuse(group, target.generators)
+    refusal = refuse(group, target.signed)
     match = SENTENCE.fullmatch(refusal.text)
     assert match
     assert match["word"] == word
 
 
 def test_a_refusal_in_full() -> None:
-    refusal = refuse(
-        build({"symmetric": 3}), build({"permutations": ["(0 1)", "(0 2)"]}).generators
-    )
+    refusal = refuse(build({"symmetric": 3}), build({"permutations": ["(0 1)", "(0 2)"]}).signed)
     assert refusal == Refusal(
         "not-an-action",
         "the output is no action of S_3: the word (0 1 2)^3 is the identity in the group, its "
@@ -263,7 +262,10 @@ def test_a_refusal_in_full() -> None:
 def test_signs_count() -> None:
     group = build({"hyperoctahedral": 20})
     signs = np.array([-1] + [1] * 19)
-    images = [*group.generators[:2], SignedPermutation(group.generators[2].perm, signs)]
+    images = [
+        *group.signed[:2],
+        SignedPermutation(group.signed[2].perm, signs),
+    ]
     assert refuse(group, images).text.startswith(
         "the output is no action of B_20: the word (0 1 ... 19)^20 is the identity in the group, "
         "its image sends e_0 to -e_0"
@@ -272,7 +274,7 @@ def test_signs_count() -> None:
 
 def test_the_number_of_images_is_that_of_the_generators() -> None:
     group = build({"symmetric": 3})
-    assert refuse(group, group.generators[:1]) == Refusal(
+    assert refuse(group, group.signed[:1]) == Refusal(
         "image-count",
         "the output has 1 image, S_3 has 2 generators",
         "give one image for each of (0 1), (0 1 2), in this order",
@@ -292,20 +294,20 @@ def test_images_act_on_equally_many_points() -> None:
 @pytest.mark.parametrize("n", [50, 100])
 def test_large_groups_are_checked_in_seconds(n: int) -> None:
     group = build({"symmetric": n})
-    check_images(group, group.generators, "the output")
-    check_images(group, [g.inverse() for g in group.generators], "the output")
+    check_images(group, group.signed, "the output")
+    check_images(group, [g.inverse() for g in group.signed], "the output")
     check_images(group, sign_of(group), "the output")
-    read_refusal(group, group.generators[::-1])
+    read_refusal(group, group.signed[::-1])
     wrong = SignedPermutation.unsigned([n // 2, *range(1, n // 2), 0, *range(n // 2 + 1, n)])
-    read_refusal(group, [wrong, group.generators[1]])
+    read_refusal(group, [wrong, group.signed[1]])
 
 
 def test_quotients_of_the_points_need_no_order() -> None:
     group = build({"symmetric": 1000})
-    check_images(group, group.generators[::1], "the output")
+    check_images(group, group.signed[::1], "the output")
     wheel = build({"cyclic": 5000})
     check_images(wheel, [turn(50)], "the output")
-    check_images(wheel, [wheel.generators[0].inverse()], "the output")
+    check_images(wheel, [wheel.signed[0].inverse()], "the output")
 
 
 def test_what_cannot_be_decided_is_refused_as_too_large() -> None:
@@ -317,20 +319,20 @@ def test_what_cannot_be_decided_is_refused_as_too_large() -> None:
         "write it as an expression in V, or use a smaller group",
     )
     # What is none can still be seen to be none.
-    read_refusal(group, group.generators[::-1])
+    read_refusal(group, group.signed[::-1])
 
 
 def test_an_orbit_too_long_to_be_carried_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quotients, "MAX_CARRIED", 100)
     group = build({"symmetric": 8})
-    images = [move_subsets(g, 3, alternating=False) for g in group.generators]
+    images = [move_subsets(g, 3, alternating=False) for g in group.signed]
     assert refuse(group, images).rule == "too-large"
 
 
 def test_orbits_are_proven_by_index_where_they_are_no_quotients() -> None:
     group = build({"symmetric": 6})
-    points = np.array([g.perm for g in group.generators])
-    images = np.array([move_subsets(g, 2, alternating=False).perm for g in group.generators])
+    points = np.array([g.perm for g in group.signed])
+    images = np.array([move_subsets(g, 2, alternating=False).perm for g in group.signed])
     (orbit,) = list_unproven_orbits(points, images, 0)
     assert is_action(points, images, orbit, 720)
 
@@ -341,9 +343,9 @@ def test_the_verdict_needs_no_luck(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(quotients, "_multiply_some", multiply_none)
     group = build({"symmetric": 7})
-    check_images(group, [move_subsets(g, 3, alternating=False) for g in group.generators], "U")
-    check_images(group, [move_subsets(g, 2, alternating=True) for g in group.generators], "U")
-    read_refusal(group, group.generators[::-1])
+    check_images(group, [move_subsets(g, 3, alternating=False) for g in group.signed], "U")
+    check_images(group, [move_subsets(g, 2, alternating=True) for g in group.signed], "U")
+    read_refusal(group, group.signed[::-1])
 
 
 def list_case_pairs() -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def test_orbit_and_stabiliser_multiply_to_the_order(case: dict[str, Any]) -> Non
     ids=spell_entry,
 )
 def test_a_walk_reaches_the_orbit_by_shortest_words(entry: Entry) -> None:
-    generators = build(entry).generators
+    generators = build(entry).signed
     for start in list_orbit_starts(generators):
         walk = walk_orbit(generators, start)
         assert walk.outputs[0] == start
@@ -100,7 +100,7 @@ def test_a_walk_reaches_the_orbit_by_shortest_words(entry: Entry) -> None:
 
 
 def test_no_generator_of_a_stabiliser_comes_twice() -> None:
-    generators = build({"symmetric": 6}).generators
+    generators = build({"symmetric": 6}).signed
     fixing = list(schreier_generators((generators,), walk_orbit(generators, 0)))
     assert len({element[0] for element in fixing}) == len(fixing)
     assert not any(element[0].is_identity for element in fixing)
@@ -108,7 +108,7 @@ def test_no_generator_of_a_stabiliser_comes_twice() -> None:
 
 
 def test_paired_images_move_along() -> None:
-    generators = build({"symmetric": 5}).generators
+    generators = build({"symmetric": 5}).signed
     signs = tuple(SignedPermutation(np.array([0]), np.array([g.parity()])) for g in generators)
     for element in schreier_generators((generators, signs), walk_orbit(generators, 2)):
         assert element[1].signs[0] == element[0].parity()
@@ -122,7 +122,7 @@ def test_an_element_that_differs_in_one_image_only_is_kept() -> None:
 
 
 def test_few_elements_are_kept_where_all_would_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    generators = build({"symmetric": 40}).generators
+    generators = build({"symmetric": 40}).signed
     walk = walk_orbit(generators, 0)
     expected = list(schreier_generators((generators, generators), walk))
     monkeypatch.setattr(stabilisers, "_MAX_KEPT", 80 * 5)
@@ -134,13 +134,13 @@ def test_few_elements_are_kept_where_all_would_not_fit(monkeypatch: pytest.Monke
 
 
 def test_generators_of_a_stabiliser_come_one_at_a_time() -> None:
-    generators = build({"symmetric": 1000}).generators
+    generators = build({"symmetric": 1000}).signed
     found = schreier_generators((generators,), walk_orbit(generators, 0))
     first = next(found)
     assert first[0].perm[0] == 0
 
 
 def test_elements_multiply_and_invert() -> None:
-    g, h = build({"hyperoctahedral": 3}).generators[:2]
+    g, h = build({"hyperoctahedral": 3}).signed[:2]
     assert multiply((g, h), (h, g)) == (g @ h, h @ g)
     assert multiply((g, h), invert_element((g, h))) == (SignedPermutation.identity(3),) * 2

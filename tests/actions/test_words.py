@@ -20,7 +20,7 @@ from eqcompile.actions.words import (
 from eqcompile.exact.signed import SignedPermutation
 from tests.actions.entries import build, parse_word
 
-GENERATORS = build({"hyperoctahedral": 4}).generators
+GENERATORS = build({"hyperoctahedral": 4}).signed
 LABELS = ("(-0)", "(0 1)(2 3)", "turn")
 
 words = st.lists(st.tuples(st.integers(0, 2), st.integers(-5, 5)), max_size=6).map(tuple)

@@ -8,9 +8,9 @@ import pytest
 
 from eqcompile.errors import SpecError
 from eqcompile.exact.matrices import Matrix
-from eqcompile.exact.signed import SignedPermutation
 from eqcompile.spec import load
 from eqcompile.spec.actions import LayerActions
+from tests.actions.linear import sign
 
 SHEAR = [[1, 1], [0, 1]]
 TURN = [[0, -1], [1, 0]]
@@ -43,7 +43,7 @@ def test_inputs_keep_their_names_and_their_order() -> None:
 def test_images_of_both_kinds() -> None:
     images = {"matrices": [[[1, 0], [0, -1]]], "lie_algebra": [[[0, "-2"], ["4/2", 0]]]}
     actions = load_actions({"group": {"lie": "o", "n": 2}, "output": images})
-    assert actions.output.images == (SignedPermutation([0, 1], [1, -1]),)
+    assert actions.output.images == (sign([0, 1], [1, -1]),)
     assert actions.output.algebra == (Matrix.from_dense([[0, -2], [2, 0]]),)
     assert actions.output.scope == ""
 
@@ -59,7 +59,7 @@ def test_a_kind_the_group_lacks_may_be_missing_or_empty() -> None:
 
 def test_signed_matrices_become_signed_permutations() -> None:
     actions = load_actions({"group": {"cyclic": 4}, "output": {"matrices": [TURN]}})
-    assert actions.output.images == (SignedPermutation([1, 0], [1, -1]),)
+    assert actions.output.images == (sign([1, 0], [1, -1]),)
     actions = load_actions({"group": {"matrices": [TURN]}, "output": [[1, 2, 3, 0]]})
     assert actions.output.dim == 4
 
