@@ -38,6 +38,15 @@ RULES = {"orthonormal": "scale", "eliminate": "plain"}
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
+PROMISE = (
+    "    Tied by the coarsest balanced colouring of a graph: whatever the parameters, inputs that",
+    "    are constant on its fibres are mapped to outputs that are, and the layer is equivariant",
+    "    under the automorphisms of the graph. Not every polynomial with both properties is there.",
+    "",
+)
+"""What a layer over a fibration says of itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmittedLayer:
     """Everything the package needs to know of one layer.
@@ -83,6 +92,7 @@ class LayerView:
     opening: tuple[str, ...]
     forward: tuple[str, ...]
     out_channels: int
+    promise: tuple[str, ...]
     documentation: tuple[str, ...]
     parameters: tuple[str, ...]
     blocks: str
@@ -144,6 +154,7 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         opening=spell_opening(problem),
         forward=spell_forward(problem),
         out_channels=problem.channels.outputs,
+        promise=PROMISE if problem.group.fibration is not None else (),
         documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
         parameters=tuple(w.name for w in weights),
         blocks=spell_tuple_lines(

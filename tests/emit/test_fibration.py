@@ -46,6 +46,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("EQCOMPILE_CACHE", str(tmp_path_factory.getbasetemp() / "fibred"))
 
 
+def solve_spec(spec: dict[str, Any] | Path) -> dict[Any, Tying]:
+    """Return the tyings of the layer by degree."""
+    solved = eqcompile.solve(spec)["Layer"]
+    return {degree: tying for degree, tying in solved.items() if isinstance(tying, Tying)}
+
+
 def make_layer(spec: Mapping[str, Any], **options: Any) -> Any:
     layer = eqcompile.compile(dict(spec)).Layer(dtype=torch.float64, **options)
     torch.manual_seed(0)
@@ -76,7 +82,7 @@ def apply(base: CollapsedLayer, coefficients: torch.Tensor, x: torch.Tensor) -> 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_built_layer_is_the_lift_of_the_collapsed_one(name: str) -> None:
     spec = make_spec(GRAPHS[name], degree=2)
-    layer, tyings = make_layer(spec), eqcompile.solve(spec)["Layer"]
+    layer, tyings = make_layer(spec), solve_spec(spec)
     fibres = lift(tyings[1])
     x = torch.randn(4, int(fibres.max()) + 1, dtype=torch.float64)
     y = torch.zeros_like(x)
@@ -91,7 +97,7 @@ def test_a_built_layer_is_the_lift_of_the_collapsed_one(name: str) -> None:
 def test_the_adjacency_matrix_is_a_layer_and_its_base_graph_the_collapsed_one(name: str) -> None:
     graph = KARATE if name == "karate" else GRAPHS[name]
     spec = make_spec(graph, degrees=[1])
-    layer, tying = make_layer(spec), eqcompile.solve(spec)["Layer"][1]
+    layer, tying = make_layer(spec), solve_spec(spec)[1]
     fibration = tying.ansatz.fibration
     assert fibration is not None
     adjacency = torch.zeros(1, fibration.n, 1, fibration.n, dtype=torch.float64)
@@ -120,13 +126,15 @@ def test_channels_keep_inputs_constant_on_fibres(mixing: str) -> None:
 
 def test_one_step_of_training_is_the_same_on_the_base_graph() -> None:
     spec = make_spec(GRAPHS["path"], degree=2)
-    layer, tyings = make_layer(spec), eqcompile.solve(spec)["Layer"]
+    layer, tyings = make_layer(spec), solve_spec(spec)
     fibres = lift(tyings[1])
     sizes = torch.bincount(fibres).double()
     x, wanted = torch.randn(2, 6, len(sizes), dtype=torch.float64)
     parameters = [p for p in layer.parameters() if p.numel()]
     full = (layer(x[:, None, fibres])[:, 0] - wanted[:, fibres]).square().sum()
-    y = sum(apply(collapse(t), layer.coefficients(d).reshape(-1), x) for d, t in tyings.items())
+    y = torch.zeros_like(x)
+    for degree, tying in tyings.items():
+        y = y + apply(collapse(tying), layer.coefficients(degree).reshape(-1), x)
     base = ((y - wanted).square() * sizes).sum()
     for g, h in zip(
         torch.autograd.grad(full, parameters), torch.autograd.grad(base, parameters), strict=True
@@ -149,7 +157,7 @@ def test_constraints_go_with_a_fibration() -> None:
     assert [counts[d]["classes"] for d in "012"] == [1, 2, 6]
     assert counts["2"]["proof"] == ["components", "rank_mod_p"]
     with pytest.raises(CertificateError):
-        prove(replace(eqcompile.solve(spec)["Layer"][2], basis=None))
+        prove(replace(solve_spec(spec)[2], basis=None))
     layer = make_layer(spec)
     y = layer(torch.full((1, 1, 7), 0.5, dtype=torch.float64)).detach()
     assert float((y - y[..., :1]).abs().max()) < 1e-12
@@ -159,6 +167,7 @@ def test_constraints_go_with_a_fibration() -> None:
 def test_the_self_check_and_the_compiler_agree(tmp_path: Path) -> None:
     folder = build(make_spec(GRAPHS["rings"], degree=1), tmp_path)
     assert "the package's self-check passed" in verify_package(folder)
+    assert "inputs that\n    are constant on its fibres" in (folder / "layers.py").read_text()
     data = json.loads((folder / "tying.json").read_text())
     assert data["layers"][0]["fibration"]["fibres"] == [0] * 7
     assert check_tying(data) == 2
@@ -175,6 +184,33 @@ def test_the_self_check_and_the_compiler_agree(tmp_path: Path) -> None:
     plain = {**data["layers"][0], "fibration": None}
     with pytest.raises(CertificateError):
         check_tying({**data, "layers": [plain]})
+
+
+def test_the_self_check_sees_outputs_that_differ_in_a_fibre() -> None:
+    module = eqcompile.compile(make_spec(GRAPHS["rings"], degree=1))
+    check = importlib.import_module(f"{module.__name__}.selfcheck")
+    passed, figure = check.check_equivariance("Layer")
+    assert passed
+    assert figure.endswith("within fibres")
+    layer = check.make_layer("Layer")
+    assert check.measure_fibres([0] * 7, layer) < 1e-12
+    # Values constant on each ring are kept by the automorphisms; others are not.
+    assert check.measure_fibres([0] * 3 + [1] * 4, layer) < 1e-12
+    assert check.measure_fibres([0, 1, 2, 0, 0, 0, 0], layer) > 1e-3
+
+
+def test_two_inputs_over_a_fibration() -> None:
+    inputs = {"x": "V", "t": 1, "z": "V"}
+    degrees = [{"x": 1, "t": 1}, {"x": 1, "z": 1}]
+    spec = make_spec(GRAPHS["path"], input=inputs, degrees=degrees)
+    layer, tyings = make_layer(spec), solve_spec(spec)
+    fibres = lift(next(iter(tyings.values())))
+    x, t, z = (torch.randn(3, 1, n, dtype=torch.float64) for n in (4, 1, 4))
+    y = layer(x=x[..., fibres], t=t, z=z[..., fibres])
+    first = torch.tensor([0, 1, 2, 3])[fibres]
+    assert float((y - y[..., first]).detach().abs().max()) < 1e-12
+    check = importlib.import_module(type(layer).__module__.rpartition(".")[0] + ".selfcheck")
+    assert [r for r in check.run() if not r.passed] == []
 
 
 def test_kernels_are_refused_where_orbits_share_coefficients() -> None:
@@ -216,5 +252,5 @@ def test_a_graph_in_a_file(tmp_path: Path) -> None:
     path.write_text(json.dumps(spec))
     assert summarise(path)["layers"][0]["degrees"]["0"]["classes"] == 27
     again = make_spec(KARATE, degrees=[0])
-    read, written = (eqcompile.solve(source)["Layer"][0] for source in (path, again))
+    read, written = (solve_spec(source)[0] for source in (path, again))
     assert np.array_equal(read.sizes, written.sizes)
