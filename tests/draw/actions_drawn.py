@@ -46,7 +46,7 @@ def dihedral(n: int) -> Group:
 
 def hyperoctahedral(n: int) -> Group:
     negate = SignedPermutation(np.arange(n), np.array([-1] + [1] * (n - 1)))
-    return make_group(f"B_{n}", *symmetric(n).generators, negate)
+    return make_group(f"B_{n}", *symmetric(n).signed, negate)
 
 
 def wreath(inner: int, outer: int) -> Group:
@@ -88,7 +88,7 @@ def mix_orbits() -> Group:
 
 
 def act(group: Group) -> SignedAction:
-    return SignedAction("V", group.dim, group.generators)
+    return SignedAction("V", group.dim, group.signed)
 
 
 def fix(group: Group, dim: int = 1) -> SignedAction:
@@ -100,13 +100,13 @@ def fix(group: Group, dim: int = 1) -> SignedAction:
 
 
 def sign(group: Group) -> SignedAction:
-    images = (SignedPermutation(np.arange(1), np.array([g.parity()])) for g in group.generators)
+    images = (SignedPermutation(np.arange(1), np.array([g.parity()])) for g in group.signed)
     return SignedAction("sign", 1, tuple(images))
 
 
 def twist(group: Group) -> SignedAction:
     """The defining action times the sign of the permutation."""
-    images = (SignedPermutation(g.perm, g.signs * g.parity()) for g in group.generators)
+    images = (SignedPermutation(g.perm, g.signs * g.parity()) for g in group.signed)
     return SignedAction("V * sign", group.dim, tuple(images))
 
 
@@ -115,7 +115,7 @@ def subsets(n: int) -> SignedAction:
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
     moves = (
         permute(*(pairs.index(tuple(sorted((int(g.perm[i]), int(g.perm[j]))))) for i, j in pairs))  # type: ignore[arg-type]
-        for g in symmetric(n).generators
+        for g in symmetric(n).signed
     )
     return SignedAction("subsets(V, 2)", len(pairs), tuple(moves))
 

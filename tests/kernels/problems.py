@@ -47,7 +47,7 @@ def same(generators: Generators) -> tuple[Generators, Generators]:
 
 
 def family(entry: dict[str, object]) -> tuple[Generators, Generators]:
-    return same(Environment().build(entry).generators)
+    return same(Environment().build(entry).signed)
 
 
 MIRROR = SignedPermutation(np.arange(2), np.array([1, -1]))
