@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eqcompile.actions.fibrations import Fibration
 from eqcompile.emit.tying_json import describe_basis, name_block
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.plan.forms import Choice
@@ -102,7 +103,11 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
     pairs = zip(layer.solution.blocks, layer.proofs, strict=True)
     return {
         "name": problem.name,
-        "group": {"name": problem.group.name, "generators": list(problem.group.labels)},
+        "group": {
+            "name": problem.group.name,
+            "generators": list(problem.group.labels),
+            **_state_fibration(problem.group.fibration),
+        },
         "input": problem.key_by_input([given.action.text for given in problem.inputs]),
         "output": problem.output.text,
         "blocks": [_state_block(problem, block, proof) for block, proof in pairs],
@@ -112,6 +117,16 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
             "digest": hash_plan(layer.choice.plan),
         },
         "kernels": _state_kernels(layer.kernels),
+    }
+
+
+def _state_fibration(fibration: Fibration | None) -> dict[str, str]:
+    """Say what "components" stands for where the classes are no components of a group's moves."""
+    if fibration is None:
+        return {}
+    return {
+        "fibration": f"{fibration.count} fibres, found again as the coarsest balanced colouring; "
+        "the classes are the different keys of the slots, balanced over every monomial of fibres"
     }
 
 
