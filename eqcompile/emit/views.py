@@ -95,6 +95,7 @@ class LayerView:
     promise: tuple[str, ...]
     documentation: tuple[str, ...]
     parameters: tuple[str, ...]
+    velocities: tuple[str, ...]
     blocks: str
     lookups: str
     indices: int
@@ -157,6 +158,7 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         promise=PROMISE if problem.group.fibration is not None else (),
         documentation=tuple(f"{w.name}: {w.meaning}" for w in weights),
         parameters=tuple(w.name for w in weights),
+        velocities=spell_velocities(problem),
         blocks=spell_tuple_lines(
             "blocks=(", [spell_block(problem, block) for block in blocks], "),", indent=8
         ),
@@ -220,6 +222,16 @@ def _describe_tuples(problem: LayerProblem, block: Block) -> str:
     named = zip(block.tying.ansatz.names, shape, strict=True)
     spelled = ", ".join(f"{part} in {name}" for name, part in named)
     return f"(C_out, tuples of channels, {m}), degrees {spelled}"
+
+
+def spell_velocities(problem: LayerProblem) -> tuple[str, ...]:
+    """Write the attribute that has the velocities of a lattice; none for another group."""
+    if not (points := problem.group.points):
+        return ()
+    rows = [spell_tuple([str(v) for v in point]) for point in points]
+    head = "velocities: tuple[tuple[int, ...], ...] = ("
+    meaning = '    """Of the lattice, in the order of the action V."""'
+    return ("", spell_tuple_lines(head, rows, ")", indent=4), meaning)
 
 
 def spell_block(problem: LayerProblem, block: Block) -> str:

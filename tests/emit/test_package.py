@@ -19,7 +19,7 @@ from eqcompile import templating
 from eqcompile.emit.package import SHARED, Origin, render_package, sort_imports
 from eqcompile.emit.spelling import spell_json
 from eqcompile.emit.tying_json import describe_layer
-from eqcompile.emit.views import view_layer
+from eqcompile.emit.views import spell_velocities, view_layer
 from eqcompile.emit.write import MARK, write_package
 from eqcompile.templating import open_templates, template_root
 from tests.emit.problems import ORIGIN, emit_layer, pose, render_problems, solve_posed
@@ -47,6 +47,19 @@ def test_names_of_files(files: dict[str, str]) -> None:
     contract = ["__init__", "layers", "ops", "kernels", "reference", "selfcheck"]
     assert {f"{name}.py" for name in (*contract, *SHARED)} <= set(files)
     assert {"tying.json", "certificate.json", "report.html", "py.typed"} <= set(files)
+
+
+def test_velocities_of_a_lattice_are_emitted(files: dict[str, str]) -> None:
+    assert "velocities" not in files["layers.py"]
+    problem = PROBLEMS[2]
+    points = tuple((i, -i) for i in range(9))
+    lattice = replace(problem, group=replace(problem.group, points=points))
+    tree = ast.parse("class Layer:" + "\n".join(spell_velocities(lattice)))
+    assert isinstance(tree.body[0], ast.ClassDef)
+    assigned = tree.body[0].body[0]
+    assert isinstance(assigned, ast.AnnAssign)
+    assert assigned.value is not None
+    assert ast.literal_eval(assigned.value) == points
 
 
 def test_headers(files: dict[str, str]) -> None:
