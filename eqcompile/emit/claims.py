@@ -125,7 +125,7 @@ def _state_fibration(fibration: Fibration | None) -> dict[str, str]:
     if fibration is None:
         return {}
     return {
-        "fibration": f"{fibration.count} fibres, found again as the coarsest balanced colouring; "
+        "fibration": f"fibres: {fibration.count}, found again as the coarsest balanced colouring; "
         "the classes are the different keys of the slots, balanced over every monomial of fibres"
     }
 

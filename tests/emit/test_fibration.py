@@ -169,7 +169,7 @@ def test_the_self_check_and_the_compiler_agree(tmp_path: Path) -> None:
     assert "the package's self-check passed" in verify_package(folder)
     assert "inputs that\n    are constant on its fibres" in (folder / "layers.py").read_text()
     claims = json.loads((folder / "certificate.json").read_text())["claims"]
-    assert claims["layers"][0]["group"]["fibration"].startswith("1 fibres, found again")
+    assert claims["layers"][0]["group"]["fibration"].startswith("fibres: 1, found again")
     data = json.loads((folder / "tying.json").read_text())
     assert data["layers"][0]["fibration"]["fibres"] == [0] * 7
     assert check_tying(data) == 2
