@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,41 @@ SMALL: dict[str, tuple[Generators, Generators]] = {
         [SignedPermutation(np.arange(2), np.array([-1, 1]))],
     ),
 }
+
+
+MINUS = SignedPermutation(np.array([0]), np.array([-1]))
+PLUS = SignedPermutation.identity(1)
+TURN = SignedPermutation(np.array([1, 0]), np.array([1, -1]))
+
+SEVERAL: dict[str, tuple[dict[str, Generators], Generators]] = {
+    "S_3 on two": ({"x": symmetric(3), "y": symmetric(3)}, symmetric(3)),
+    "S_3 and its sign": ({"x": symmetric(3), "s": [MINUS, PLUS]}, symmetric(3)),
+    "C_2 unlike": ({"x": [permute(1, 0, 2, 3)], "y": [permute(0, 2, 1)]}, [permute(1, 0, 2)]),
+    "a turn and its square": (
+        {"x": [TURN], "t": [MINUS], "y": [SignedPermutation(TURN.perm, -TURN.signs)]},
+        [TURN],
+    ),
+    "B_2 on three": (
+        {"a": hyperoctahedral(2), "b": hyperoctahedral(2), "c": scalar(3)},
+        hyperoctahedral(2),
+    ),
+}
+"""Layers with several inputs: the generators on each, by name, and on the output."""
+
+
+def make_several(name: str, degrees: Sequence[Degree], **options: Any) -> LayerProblem:
+    """Pose a layer of ``SEVERAL``, two channels in each input unless said otherwise."""
+    inputs, outputs = SEVERAL[name]
+    widths = options.pop("widths", (2,) * len(inputs))
+    pairs = zip(inputs.items(), widths, strict=True)
+    given = {word: (images, width) for (word, images), width in pairs}
+    return make_problem_of_several(given, outputs, degrees, **options)
+
+
+def list_degrees(inputs: int, highest: int) -> list[Degree]:
+    """List the degrees in so many inputs up to a total degree, in the order of problems."""
+    every = product(range(highest + 1), repeat=inputs)
+    return sorted((d for d in every if sum(d) <= highest), key=lambda d: (sum(d), [-n for n in d]))
 
 
 def make_problem(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations_with_replacement, product
 from math import comb, factorial, perm, prod
 
@@ -143,10 +143,8 @@ class MonomialSpace:
 
     def move(self, elements: Sequence[SignedPermutation]) -> SignedPermutation:
         """Return how one group element moves the monomials, given its image in each factor."""
-        moved = SignedPermutation.identity(1)
-        for (_, d), g in zip(self.factors, elements, strict=True):
-            moved = kron(moved, move_tuples(g, d)) if moved.n > 1 else move_tuples(g, d)
-        return moved
+        parts = [move_tuples(g, d) for (_, d), g in zip(self.factors, elements, strict=True)]
+        return reduce(kron, parts) if parts else SignedPermutation.identity(1)
 
     def trace(self, elements: Sequence[SignedPermutation]) -> Edges:
         """Return where one group element sends the monomials, those it surely keeps left out."""

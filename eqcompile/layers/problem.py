@@ -13,6 +13,7 @@ from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.monomials import partitions
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.layers.relations import Relation
+from eqcompile.spec.inputs import name_block, name_degree
 
 T = TypeVar("T")
 
@@ -173,25 +174,17 @@ class LayerProblem:
 
     def name_degree(self, degree: Degree) -> str:
         """Name a degree inside the names of what belongs to it: ``2``, or ``x1_y1``."""
-        if len(self.inputs) == 1:
-            return str(degree[0])
-        pairs = zip(self.inputs, degree, strict=True)
-        return "_".join(f"{source.name}{d}" for source, d in pairs if d)
+        return name_degree([given.name for given in self.inputs], degree)
 
-    def name_block(self, degree: Degree, shape: Shape) -> str:
+    def name_block(self, shape: Shape) -> str:
         """Name one block: ``bias``, ``2``, ``2_11``, ``x2_y1_11_1``."""
-        if not sum(degree):
-            return "bias"
-        if shape == keep_degree(degree):
-            return self.name_degree(degree)
-        parts = ("".join(str(part) for part in parts) for parts in shape if parts)
-        return "_".join((self.name_degree(degree), *parts))
+        return name_block([given.name for given in self.inputs], shape)
 
     def name_weight(self, degree: Degree, shape: Shape) -> str:
         """Name the parameter of one block; a factored layer has one weight per degree."""
         if self.channels.mixing == "factored":
             shape = keep_degree(degree)
-        name = self.name_block(degree, shape)
+        name = self.name_block(shape)
         return f"weight_{name}" if sum(degree) else name
 
     def name_maps(self, degree: Degree) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Need:
 
 def suffix(problem: LayerProblem, block: Block) -> str:
     """Return what the names of a block's axes and tables end in: ``2``, ``2_11``, ``x1_y1``."""
-    return problem.name_block(block.degree, block.shape)
+    return problem.name_block(block.shape)
 
 
 def lower_monomials(

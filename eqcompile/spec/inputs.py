@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import comb
+from itertools import product
+from math import comb, prod
 
 from eqcompile.errors import Refusal
+from eqcompile.exact.monomials import partitions
 from eqcompile.reading import shorten
 from eqcompile.registry import nearest
 from eqcompile.spec.model import PolynomialLayer
@@ -63,6 +65,28 @@ def _spread(total: int, count: int) -> Iterator[Degree]:
             yield (first, *rest)
 
 
+def name_degree(names: Sequence[str], degree: Degree) -> str:
+    """Name a degree inside the names of what belongs to it: ``2``, or ``x1_y1``."""
+    if len(names) == 1:
+        return str(degree[0])
+    return "_".join(f"{name}{d}" for name, d in zip(names, degree, strict=True) if d)
+
+
+def name_block(names: Sequence[str], shape: Sequence[Sequence[int]]) -> str:
+    """Name one block: ``bias``, ``2``, ``2_11``, ``x1_y1``, ``x2_y1_11_1``.
+
+    Args:
+        names: Of the inputs.
+        shape: Per input the degree in each of several different channels.
+    """
+    degree = tuple(sum(parts) for parts in shape)
+    if not sum(degree):
+        return "bias"
+    spelled = ["".join(str(part) for part in parts) for parts in shape if parts]
+    split = any(len(parts) > 1 for parts in shape)
+    return "_".join((name_degree(names, degree), *(spelled if split else ())))
+
+
 def check_inputs(layer: PolynomialLayer) -> list[Refusal]:
     """Refuse names that are no input, and layers of too many parts."""
     names = list_inputs(layer)
@@ -78,7 +102,7 @@ def check_inputs(layer: PolynomialLayer) -> list[Refusal]:
         text = f"there are {parts} ways to share the degree among the inputs"
         help = "list those you need, such as degrees: [{x: 1, y: 1}]"
         return [Refusal("too-large", text, help, (key,))]
-    return list(_check_channels(layer))
+    return [*_check_channels(layer), *_check_blocks(layer, names)]
 
 
 def _check_names(layer: PolynomialLayer, names: Sequence[str]) -> Iterator[Refusal]:
@@ -110,6 +134,33 @@ def _count_parts(layer: PolynomialLayer, count: int) -> int:
         comb(entry + count - 1, count - 1) if isinstance(entry, int) else 1
         for entry in layer.degrees or ()
     )
+
+
+def _check_blocks(layer: PolynomialLayer, names: Sequence[str]) -> Iterator[Refusal]:
+    """Refuse too many blocks, and names of inputs that give two of them one name."""
+    full = layer.channels.mixing == "full"
+    degrees = [[_list_shapes(d, full) for d in degree] for degree in list_degrees(layer)]
+    count = sum(prod(map(len, shapes)) for shapes in degrees)
+    if count > MAX_PARTS:
+        text = f"full mixing has {count} blocks, one per multiplicity of channels"
+        help = "write mixing: channelwise or factored"
+        yield Refusal("too-large", text, help, ("channels",))
+        return
+    known: set[str] = set()
+    for shapes in degrees:
+        for shape in product(*shapes):
+            block = name_block(names, shape)
+            if block in known:
+                text, at = f"these inputs give two parameters the name weight_{block}", ("input",)
+                yield Refusal("duplicate-name", text, "let no name of an input end in digits", at)
+                return
+            known.add(block)
+
+
+def _list_shapes(degree: int, full: bool) -> list[tuple[int, ...]]:
+    if full:
+        return list(partitions(degree))
+    return [(degree,) if degree else ()]
 
 
 def _check_channels(layer: PolynomialLayer) -> Iterator[Refusal]:

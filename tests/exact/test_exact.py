@@ -173,3 +173,17 @@ def test_polynomials_calculate() -> None:
 def test_channel_tuples_are_counted(shape: tuple[int, ...]) -> None:
     for channels in range(5):
         assert count_channel_tuples(shape, channels) == len(list_channel_tuples(shape, channels))
+
+
+@pytest.mark.parametrize("degrees", [(1, 1, 1), (2, 1, 1), (3, 0, 2), (1, 2, 0), (0, 0, 0), ()])
+def test_every_factor_counts_also_one_of_a_lone_variable(degrees: tuple[int, ...]) -> None:
+    minus = SignedPermutation(np.array([0]), np.array([-1]))
+    turn = SignedPermutation(np.array([1, 0]), np.array([1, -1]))
+    cycle = SignedPermutation(np.array([1, 2, 0]), np.array([1, -1, 1]))
+    elements = (minus, turn, cycle)[: len(degrees)]
+    space = MonomialSpace(tuple((g.n, d) for g, d in zip(elements, degrees, strict=True)))
+    moved = space.move(elements)
+    for rank in range(space.size):
+        pairs = list(zip(elements, space.tuples(rank), strict=True))
+        assert moved.perm[rank] == space.rank([[int(g.perm[i]) for i in part] for g, part in pairs])
+        assert moved.signs[rank] == np.prod([int(g.signs[i]) for g, part in pairs for i in part])

@@ -132,5 +132,4 @@ def test_served_forms_are_forms() -> None:
 
 def test_what_is_not_served_never_becomes_a_problem() -> None:
     assert refuse_layer(form="orbital") == "not-yet-served"
-    assert refuse_layer(parametrisation="eliminate") == "not-yet-served"
-    assert refuse_layer(constraints=[{"symmetric": True}]) == "not-yet-served"
+    assert refuse_layer(form="spectral") == "not-yet-served"
