@@ -93,9 +93,9 @@ SEVERAL: dict[str, tuple[dict[str, Generators], Generators]] = {
 """Layers with several inputs: the generators on each, by name, and on the output."""
 
 
-def make_several(name: str, degrees: Sequence[Degree], **options: Any) -> LayerProblem:
+def make_several(action: str, degrees: Sequence[Degree], **options: Any) -> LayerProblem:
     """Pose a layer of ``SEVERAL``, two channels in each input unless said otherwise."""
-    inputs, outputs = SEVERAL[name]
+    inputs, outputs = SEVERAL[action]
     widths = options.pop("widths", (2,) * len(inputs))
     pairs = zip(inputs.items(), widths, strict=True)
     given = {word: (images, width) for (word, images), width in pairs}
