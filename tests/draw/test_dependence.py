@@ -59,6 +59,7 @@ def load(layer: dict[str, Any]) -> Any:
 def solve_one(layer: dict[str, Any]) -> Tying:
     ((_, degrees),) = eqcompile.solve(load(layer)).items()
     (tying,) = degrees.values()
+    assert isinstance(tying, Tying)
     return tying
 
 

@@ -62,7 +62,7 @@ def couple(left: int, right: int, output: int) -> Array:
     real = np.einsum("ij,kl,mn,ikn->jlm", *changes[:2], changes[2].conj().T, table)
     assert abs(real.imag).max() < 1e-14
     dense = np.moveaxis(real.real, 2, 0)
-    return dense / np.linalg.norm(dense)
+    return np.asarray(dense / np.linalg.norm(dense))
 
 
 def read_path(tying: Tying) -> Array:
