@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from eqcompile.actions.group import Group, Image, measure_image
-from eqcompile.actions.images import as_matrix, settle_image
+from eqcompile.actions.group import Group, Image
+from eqcompile.actions.images import as_matrix, list_blocks, settle_image
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation
 
@@ -27,31 +25,13 @@ def list_unproven(
     """
     own = {
         restrict(group.generators, group.algebra, block)
-        for block in list_blocks(group.generators, group.algebra)
+        for block in list_blocks((*group.generators, *group.algebra))
     }
     return [
         block
-        for block in list_blocks(images, algebra)
+        for block in list_blocks((*images, *algebra))
         if not _is_trivial(found := restrict(images, algebra, block)) and found not in own
     ]
-
-
-def list_blocks(images: Sequence[Image], algebra: Sequence[Matrix]) -> list[IntArray]:
-    """List the finest blocks of coordinates that every generator keeps apart."""
-    dim = measure_image((*images, *algebra)[0])
-    rows, columns = [], []
-    for image in (*images, *algebra):
-        if isinstance(image, SignedPermutation):
-            rows.append(image.perm)
-            columns.append(np.arange(dim))
-        else:
-            rows.append(image.rows)
-            columns.append(image.columns)
-    ends = (np.concatenate(rows), np.concatenate(columns))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(dim, dim))
-    count, labels = connected_components(graph.tocsr(), directed=False)
-    order = np.argsort(labels, kind="stable")
-    return np.split(order, np.searchsorted(labels[order], np.arange(1, count)))
 
 
 def restrict(images: Sequence[Image], algebra: Sequence[Matrix], block: IntArray) -> Restricted:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eqcompile.actions.group import Group, Image
-from eqcompile.actions.images import as_matrix
+from eqcompile.actions.images import as_matrix, invert_image
 from eqcompile.errors import Refusal
 from eqcompile.exact.fields import Scalar
 from eqcompile.exact.matrices import Matrix, direct_sum, stack_columns
@@ -113,7 +113,7 @@ def _pair_up(
     turns = []
     for label, own, image in zip(group.labels, group.generators, images, strict=False):
         pair = direct_sum([as_matrix(own), as_matrix(image)])
-        turns.append(_Turn(label, pair, pair.inverse()))
+        turns.append(_Turn(label, pair, as_matrix(invert_image(pair))))
     return generators, turns
 
 

@@ -67,7 +67,11 @@ def check_action(
     own = _leave_algebra(group)
     if len(signed) == len(images) and own.is_signed:
         return _check_signed(own, signed, what, places[0])
-    found = check_words(group.generators, [restrict_image(image, block) for image in images])
+    try:
+        found = check_words(group.generators, [restrict_image(image, block) for image in images])
+    except Refusal as refusal:
+        text = f"{what} cannot be checked to be an action of {group.name}: {refusal.text}"
+        raise Refusal(refusal.rule, text, refusal.help, places[0]) from None
     if found.word is not None:
         raise _refuse_word(group, images, what, found.word).move(places[0])
     return "" if found.length is None else f"words up to length {found.length}"

@@ -6,11 +6,19 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import reduce
 
-from eqcompile.actions.group import Image
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from eqcompile.actions.group import Image, measure_image
+from eqcompile.errors import Refusal
 from eqcompile.exact import matrices, signed
 from eqcompile.exact.fields import Scalar
 from eqcompile.exact.matrices import Matrix
-from eqcompile.exact.signed import SignedPermutation
+from eqcompile.exact.signed import IntArray, SignedPermutation
+
+MAX_BLOCK = 500
+"""Coordinates that a matrix may mix where its inverse or determinant is asked for."""
 
 
 def as_matrix(image: Image) -> Matrix:
@@ -56,28 +64,79 @@ def invert_image(image: Image) -> Image:
 
     Raises:
         ZeroDivisionError: If a matrix is singular.
+        Refusal: It mixes too many coordinates (rule ``too-large``).
     """
-    return image.inverse()
+    if isinstance(image, SignedPermutation):
+        return image.inverse()
+    blocks = list_blocks([image])
+    known: dict[Matrix, Matrix] = {}
+    parts = []
+    for block in blocks:
+        _check_block(len(block))
+        part = image.take_rows(block).take_columns(block)
+        if part not in known:
+            known[part] = part.inverse()
+        parts.append(known[part])
+    order = np.argsort(np.concatenate(blocks))
+    return matrices.direct_sum(parts).take_rows(order).take_columns(order)
 
 
 def dualise_image(image: Image) -> Image:
     """Return the inverse transpose; a signed permutation is its own."""
     if isinstance(image, SignedPermutation):
         return image
-    return image.inverse().transpose()
+    return as_matrix(invert_image(image)).transpose()
+
+
+def list_blocks(images: Sequence[Image]) -> list[IntArray]:
+    """List the finest blocks of coordinates that every image keeps apart."""
+    dim = measure_image(images[0])
+    rows, columns = [], []
+    for image in images:
+        if isinstance(image, SignedPermutation):
+            rows.append(image.perm)
+            columns.append(np.arange(dim))
+        else:
+            rows.append(image.rows)
+            columns.append(image.columns)
+    ends = (np.concatenate(rows), np.concatenate(columns))
+    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(dim, dim))
+    count, labels = connected_components(graph.tocsr(), directed=False)
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.searchsorted(labels[order], np.arange(1, count)))
+
+
+def _check_block(size: int) -> None:
+    if size > MAX_BLOCK:
+        text = f"a matrix that mixes {size} coordinates is too large for its inverse or determinant"
+        raise Refusal("too-large", text, f"at most {MAX_BLOCK} are served")
 
 
 def find_determinant(image: Image) -> Scalar:
-    """Return the determinant of an image, exactly."""
+    """Return the determinant of an image, exactly.
+
+    Raises:
+        Refusal: It mixes too many coordinates (rule ``too-large``).
+    """
     if isinstance(image, SignedPermutation):
         return Scalar.of(image.det())
-    if not image.is_rational:
-        return _eliminate(image)
+    total, known = Scalar.of(1), dict[Matrix, Scalar]()
+    for block in list_blocks([image]):
+        _check_block(len(block))
+        part = image.take_rows(block).take_columns(block)
+        if part not in known:
+            known[part] = _find_block_determinant(part)
+        total = total * known[part]
+    return total
+
+
+def _find_block_determinant(matrix: Matrix) -> Scalar:
+    if not matrix.is_rational:
+        return _eliminate(matrix)
     from flint import fmpz_mat
 
-    dense = image.to_dense()[:, :, 0].tolist()
-    determinant = int(fmpz_mat(dense).det()) if dense else 1
-    return Scalar.of(Fraction(determinant, image.denominator**image.height))
+    dense = matrix.to_dense()[:, :, 0].tolist()
+    return Scalar.of(Fraction(int(fmpz_mat(dense).det()), matrix.denominator**matrix.height))
 
 
 def _eliminate(matrix: Matrix) -> Scalar:

@@ -18,8 +18,9 @@ import numpy as np
 from scipy import sparse
 
 from eqcompile.actions.group import Image, measure_image
-from eqcompile.actions.images import as_matrix, invert_image, multiply_images
+from eqcompile.actions.images import as_matrix, invert_image, list_blocks, multiply_images
 from eqcompile.actions.words import Word, invert_word, reduce_word
+from eqcompile.errors import Refusal
 from eqcompile.exact.fields import RATIONALS, Field, Scalar
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation
@@ -28,6 +29,9 @@ LENGTH = 8
 """Relations up to this length are checked where the group is too large to be walked."""
 
 MAX_ELEMENTS = 60_000
+MAX_MIXED = 1000
+# Generators of which pairs are multiplied to see whether the group is infinite.
+_MAX_PAIRED = 16
 # Numbers that one level of the walk may hold, times the steps that lead on from it.
 _MAX_LOAD = 20_000_000
 # Residues have 30 bits and are multiplied 15 bits at a time, so that sums fit into an int64.
@@ -74,7 +78,8 @@ def seems_infinite(generators: Sequence[Image]) -> bool:
     the identity reaches. The answer decides how far to look, so floats are good enough.
     """
     singles = [as_matrix(g) for g in generators]
-    products = [a @ b for i, a in enumerate(singles) for b in singles[: i + 1]]
+    few = singles[:_MAX_PAIRED]
+    products = [a @ b for i, a in enumerate(few) for b in few[: i + 1]]
     return any(_has_wild_trace(matrix) for matrix in (*singles, *products))
 
 
@@ -107,22 +112,20 @@ class _Modular:
 
         Raises:
             ZeroDivisionError: One of them is singular modulo the prime, or its denominator is.
+            Refusal: One mixes too many coordinates to be inverted (rule ``too-large``).
         """
-        from flint import nmod_mat
-
         self.p = p
         self._forward: list[sparse.csr_array] = []
         self._backward: list[sparse.csr_array] = []
         for matrix in matrices:
-            written = matrix.in_field(field)
-            if written.denominator % p == 0:
+            if matrix.denominator % p == 0:
                 raise ZeroDivisionError
-            dense = np.zeros(matrix.shape, dtype=np.int64)
-            dense[written.rows, written.columns] = written.reduce(p, field.roots(p)[0])
-            inverse = nmod_mat(dense.tolist(), p).inv().tolist()
-            self._forward.append(sparse.csr_array(dense))
-            back = [[int(value) for value in row] for row in inverse]
-            self._backward.append(sparse.csr_array(np.array(back, dtype=np.int64)))
+            written = matrix.in_field(field)
+            values = written.reduce(p, field.roots(p)[0])
+            places = (written.rows, written.columns)
+            reduced = sparse.csr_array((values, places), shape=matrix.shape)
+            self._forward.append(reduced)
+            self._backward.append(_invert_modulo(reduced, list_blocks([matrix]), p))
 
     def move(self, generator: int, sign: int, vectors: IntArray) -> IntArray:
         """Apply a generator or its inverse to vectors that stand in columns."""
@@ -131,6 +134,28 @@ class _Modular:
         low = matrix @ (vectors & ((1 << _HALF) - 1))
         moved: IntArray = ((high << _HALF) + low) % self.p
         return moved
+
+
+def _invert_modulo(
+    matrix: sparse.csr_array, blocks: Sequence[IntArray], p: int
+) -> sparse.csr_array:
+    """Invert a matrix modulo a prime, block by block."""
+    from flint import nmod_mat
+
+    rows, columns, values = [], [], []
+    for block in blocks:
+        if len(block) > MAX_MIXED:
+            text = f"an image that mixes {len(block)} coordinates is too large to be checked"
+            raise Refusal("too-large", text, "write it as an expression in V")
+        dense = matrix[block][:, block].toarray()
+        inverse = nmod_mat(dense.tolist(), p).inv().tolist()
+        found = np.array([[int(value) for value in row] for row in inverse], dtype=np.int64)
+        i, j = np.nonzero(found)
+        rows.append(block[i])
+        columns.append(block[j])
+        values.append(found[i, j])
+    places = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(values), places), shape=matrix.shape)
 
 
 def _reduce_twice(matrices: Sequence[Matrix], field: Field) -> list[_Modular]:

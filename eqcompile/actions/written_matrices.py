@@ -10,13 +10,15 @@ import numpy as np
 from pydantic import Field, Strict
 
 from eqcompile.actions.group import Arguments
-from eqcompile.actions.images import find_determinant
 from eqcompile.actions.sizes import MAX_POINTS, check_extent, spell_quantity
 from eqcompile.errors import PathPart, Refusal, Refusals
 from eqcompile.exact.fields import Scalar
 from eqcompile.exact.matrices import Matrix
+from eqcompile.exact.nullspace import find_kernel
 from eqcompile.exact.scalars import parse_scalar
 from eqcompile.reading import spell_value
+
+_SMALL = 200
 
 WrittenScalar = int | str
 Rows = Annotated[
@@ -84,18 +86,21 @@ def read_matrices(
 
 def is_singular(matrix: Matrix) -> bool:
     """Whether a square matrix has no inverse, decided exactly."""
+    if matrix.as_signed() is not None or _has_determinant(matrix):
+        return False
+    return find_kernel(matrix).width > 0
+
+
+def _has_determinant(matrix: Matrix) -> bool:
+    """Whether the determinant of a small matrix is not 0 modulo a prime, so that it is not 0."""
     from flint import nmod_mat
 
-    if matrix.as_signed() is not None:
-        return False
-    # A determinant that is not 0 modulo a prime is not 0; one that is, is nearly always 0.
     p = matrix.field.prime()
-    if matrix.denominator % p:
-        dense = np.zeros(matrix.shape, dtype=np.int64)
-        dense[matrix.rows, matrix.columns] = matrix.reduce(p, matrix.field.roots(p)[0])
-        if int(nmod_mat(dense.tolist(), p).det()):
-            return False
-    return not find_determinant(matrix)
+    if matrix.height > _SMALL or matrix.denominator % p == 0:
+        return False
+    dense = np.zeros(matrix.shape, dtype=np.int64)
+    dense[matrix.rows, matrix.columns] = matrix.reduce(p, matrix.field.roots(p)[0])
+    return int(nmod_mat(dense.tolist(), p).det()) != 0
 
 
 def _measure(value: WrittenMatrix) -> int:
