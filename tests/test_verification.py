@@ -153,7 +153,8 @@ def test_the_plan_of_the_kernels_is_proven_again(
 
     def swap(problem: LayerProblem, orbit: OutputOrbit) -> Cosets:
         found = find_cosets(problem, orbit)
-        return replace(found, inputs=found.inputs[[1, 0, *range(2, len(found.inputs))]])
+        order = [1, 0, *range(2, len(found.outputs))]
+        return replace(found, inputs=tuple(moved[order] for moved in found.inputs))
 
     monkeypatch.setattr("eqcompile.plan.lifted.find_cosets", swap)
     with pytest.raises(CertificateError, match="plan of Quad differs from the ansatz"):

@@ -121,7 +121,7 @@ def test_every_format_draws_several_layers(form: str) -> None:
     drawn = FORMATS[form](solutions, None)
     assert "Quad" in drawn
     assert "Odd" in drawn
-    only = FORMATS[form](solutions[:1], 2)
+    only = FORMATS[form](solutions[:1], "2")
     assert "Odd" not in only
     assert len(only) < len(drawn)
     match form:
