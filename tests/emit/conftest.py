@@ -14,6 +14,7 @@ import torch
 from tests.emit.additive import install_solutions, list_layers
 from tests.emit.machines import forget, pretend_version
 from tests.emit.problems import install, pose
+from tests.emit.several import PROBLEMS as SEVERAL
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -68,6 +69,12 @@ def zoo(packages: Path) -> ModuleType:
 def additive(packages: Path) -> ModuleType:
     """One package of layers whose coefficients depend on each other."""
     return install_solutions(packages, "additive", list_layers())
+
+
+@pytest.fixture(scope="session")
+def several(packages: Path) -> ModuleType:
+    """One package with layers of several inputs."""
+    return install(packages, "several", SEVERAL)
 
 
 @pytest.fixture
