@@ -131,6 +131,8 @@ def explain_proof(solution: LayerSolution, proof: Proof) -> list[str]:
     used = [m for m in METHODS if any(m in p.proof for p in proof.proofs)]
     if not coloured or used != ["components"]:
         lines += [*write_paragraph("; ".join(f"{m}: {METHODS[m]}" for m in used) + "."), ""]
+    for scope in dict.fromkeys(solution.problem.scope):
+        lines += [*write_paragraph(f"That the images are an action was checked on {scope}."), ""]
     lines += write_paragraph(_spell_plan_proof(proof.plan_proof))
     if proof.kernels:
         lines += ["", *write_paragraph(_spell_kernel_proof(proof.kernels))]

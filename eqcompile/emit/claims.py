@@ -110,6 +110,7 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
         },
         "input": problem.key_by_input([given.action.text for given in problem.inputs]),
         "output": problem.output.text,
+        "action": list(dict.fromkeys(problem.scope)),
         "blocks": [_state_block(problem, block, proof) for block, proof in pairs],
         "plan": {
             "form": layer.choice.form,

@@ -64,6 +64,7 @@ def resolve_polynomial(entry: PolynomialLayer, actions: LayerActions, dtype: str
         dtype=dtype,
         parametrisation=entry.parametrisation,
         linear=split.linear,
+        scope=tuple(r.scope for r in (*representations, actions.output) if r.scope),
     )
 
 

@@ -112,6 +112,7 @@ class LayerProblem:
         parametrisation: What the parameters are where coefficients depend on each other.
         linear: The other generators.
         relations: Further linear constraints of the spec.
+        scope: How far it was decided that the images are actions; empty where they surely are.
     """
 
     name: str
@@ -126,6 +127,7 @@ class LayerProblem:
     parametrisation: Parametrisation = "orthonormal"
     linear: tuple[LinearGenerator, ...] = ()
     relations: tuple[Relation, ...] = ()
+    scope: tuple[str, ...] = ()
 
     def block_shapes(self, degree: Degree) -> tuple[Shape, ...]:
         """List the multidegrees over distinct channels that the mixing has parameters for.

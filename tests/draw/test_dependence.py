@@ -146,3 +146,17 @@ def test_factors_are_spelled_exactly(value: Fraction, square: Fraction) -> None:
 
 def test_an_irrational_factor() -> None:
     assert spell_factor(root(5), Fraction(3)) == "(sqrt(5))*sqrt(3)"
+
+
+def test_the_proof_says_how_far_images_were_checked() -> None:
+    layer = {
+        "name": "Scale",
+        "group": {"matrices": [[[2]]]},
+        "input": "V",
+        "output": {"matrices": [[[4]]]},
+        "degrees": [2],
+    }
+    assert "That the images are an action was checked on words up to length 8." in explain(
+        load(layer)
+    )
+    assert "checked on words" not in explain(load({**layer, "output": "Sym(V, 2)"}))
