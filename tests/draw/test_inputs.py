@@ -12,6 +12,7 @@ from eqcompile.draw.formats import FORMATS
 from eqcompile.draw.scope import open_scope
 from eqcompile.draw.text import draw_text
 from eqcompile.draw.words import describe_classes
+from eqcompile.exact.signed import SignedPermutation
 from eqcompile.layers.problem import Degree, Shape, keep_degree
 from eqcompile.plan.forms import choose
 from eqcompile.solve.ansatz import expand
@@ -19,7 +20,16 @@ from eqcompile.solve.constraints import constrain
 from eqcompile.solve.layer import LayerSolution, solve_layer
 from eqcompile.solve.solver import solve
 from eqcompile.solve.tying import Tying
-from tests.actions_of import SEVERAL, list_degrees, make_several
+from tests.actions_of import (
+    SEVERAL,
+    Generators,
+    list_degrees,
+    make_problem_of_several,
+    make_several,
+    permute,
+    scalar,
+    symmetric,
+)
 from tests.draw.test_words import assert_words_are_true
 
 GOLDEN = Path(__file__).parent / "golden" / "pair.txt"
@@ -61,20 +71,26 @@ def test_words_name_the_input() -> None:
     ]
 
 
+def tie_pair(x: Generators, y: Generators, outputs: Generators) -> Tying:
+    problem = make_problem_of_several({"x": (x, 1), "y": (y, 1)}, outputs, [(1, 1)])
+    return solve(constrain(expand(problem, ((1,), (1,)))))
+
+
 def test_all_of_a_shorter_input_is_said() -> None:
     """Four components of x, three of y: all of y is not all of x."""
-    problem = make_several("C_2 unlike", [(0, 1)])
-    words = describe_classes(solve(constrain(expand(problem, ((), (1,))))))
-    assert not any("x" in w.text or "inputs" in w.text for w in words)
+    tying = tie_pair([SignedPermutation.identity(4)] * 2, symmetric(3), scalar(2))
+    assert describe_classes(tying)[1].text == "x_1 * sum of all y"
 
 
 def test_unlike_inputs_are_not_read_in_step() -> None:
-    """The sum of x_i y_i over i would be true at one output, and not say so of the others."""
-    tying = tie_several("C_2 unlike", (1, 1))
-    (orbit, *_) = [o for o in tying.orbits if len(o.outputs) > 1]
-    scope = open_scope(tying, orbit)
-    assert scope.kinds == (0, 1)
-    assert not scope.is_anchored
+    """The sum of x_i y_i over all i is true at one output; at the other it is x_i y_{i+2}."""
+    turn, still = permute(1, 2, 3, 0), SignedPermutation.identity(4)
+    tying = tie_pair([turn, still], [turn, turn @ turn], [permute(0, 1), permute(1, 0)])
+    first = describe_classes(tying)[0]
+    assert (first.head, first.text) == ("f_0", "sum of x_i y_i over all i")
+    (orbit,) = tying.orbits
+    assert open_scope(tying, orbit).kinds == (0, 1)
+    assert assert_words_are_true(tying) == tying.classes == 4
 
 
 def test_two_inputs_are_drawn_as_a_square() -> None:

@@ -167,9 +167,9 @@ def test_channel_tuples_run_over_the_first_input_slowest(several: ModuleType) ->
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()
-        layer.weight_x1_y1[0, 1 * 3 + 2, 0] = 1.0
+        layer.weight_x1_y1[0, 1 * 3 + 0, 0] = 1.0
     inputs = draw(layer, 2)
-    expected = inputs["x"][:, 1] * inputs["y"][:, 2] / 3**0.5
+    expected = inputs["x"][:, 1] * inputs["y"][:, 0] / 3**0.5
     torch.testing.assert_close(layer(**inputs)[:, 0], expected)
 
 
@@ -299,6 +299,25 @@ def test_factored_variance_of_several_inputs(
         for value, (j, k) in zip(powers, np.ndindex(*sizes), strict=True)
     )
     assert found == expand_factored(tying, widths)
+
+
+def test_the_start_counts_the_channels_of_each_input(several: ModuleType) -> None:
+    """Every degree gives the same variance, for any numbers of channels."""
+    layout = several.Mixed.layout
+    list_scales = importlib.import_module("several.layout").list_scales
+    for widths in ((3, 2), (1, 5), (4, 1)):
+        scales = list_scales(layout, widths)
+        for block in layout.blocks:
+            sizes = [max(1, sum(own)) for own in block.parts]
+            powers = [widths[0] ** -j * widths[1] ** -k for j, k in np.ndindex(*sizes)]
+            if block.name not in scales:
+                assert not block.total or not any(block.variance)
+                continue
+            found = sum(float(v) * p for v, p in zip(block.variance, powers, strict=True))
+            served = sum(1 for name in scales if name.startswith("weight_"))
+            assert abs(scales[block.name] ** 2 * found / layout.n_out - 1 / served) < 1e-12
+            for name, source in zip(block.maps, block.factors, strict=True):
+                assert abs(scales[name] - widths[source] ** -0.5) < 1e-12
 
 
 def test_a_lone_input_keeps_its_name(packages: Path) -> None:
