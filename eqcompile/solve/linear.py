@@ -64,14 +64,16 @@ def impose(tying: Tying, constraints: Constraints) -> Tying:
 def restrict(tying: Tying, constraints: Constraints, *, affine: bool) -> Space:
     """Find the kernel of all equations, one system at a time."""
     spread = spread_coefficients(tying)
-    columns = Matrix.identity(tying.coefficients + affine)
+    columns: Matrix | None = None
     redundant = []
     for rows in constraints.rows():
-        image = _apply(rows, spread, affine=affine) @ columns
+        system = _apply(rows, spread, affine=affine)
+        image = system if columns is None else system @ columns
         if image.is_zero:
             redundant.append(rows.cause)
             continue
-        columns = columns @ find_kernel(image)
+        kernel = find_kernel(image)
+        columns = kernel if columns is None else columns @ kernel
         if affine and not len(columns.take_rows([0]).rows):
             text = f"{rows.cause} contradicts what is demanded before it"
             raise Refusal(
@@ -81,7 +83,8 @@ def restrict(tying: Tying, constraints: Constraints, *, affine: bool) -> Space:
                 rows.at,
             )
     causes = {rows.cause for rows in constraints.ansatz.relations}
-    return Space(columns, tuple(cause for cause in redundant if cause in causes))
+    whole = Matrix.identity(tying.coefficients + affine) if columns is None else columns
+    return Space(whole, tuple(cause for cause in redundant if cause in causes))
 
 
 def spread_coefficients(tying: Tying) -> Matrix:
