@@ -9,7 +9,7 @@ from eqcompile.draw.sections import Section, cut_text, write_paragraph, write_se
 from eqcompile.draw.spelling import spell_count
 from eqcompile.exact.multigraphs import Diagram, name_node, spell_diagram, spell_einsum
 from eqcompile.plan.contractions import Contractions
-from eqcompile.solve.diagrams import DiagramBlock, DiagramSolution
+from eqcompile.solve.diagrams import DiagramBlock, DiagramSolution, count_classes
 
 WIDTH = 100
 SHOWN_CLASSES = 40
@@ -148,9 +148,9 @@ def explain_channels(solution: DiagramSolution) -> list[str]:
         "the layer is made with others."
     )
     rows = [
-        (problem.name_weight(block.degree, block.shape), str(block.shape), str(block.classes))
-        for block in solution.parameter_blocks()
-        if problem.block_shapes(block.degree)
+        (problem.name_weight(degree, shape), str(shape), str(count_classes(problem, shape)))
+        for degree in problem.degrees
+        for shape in problem.block_shapes(degree)
     ]
     return [*lines, "", *write_table(("parameter", "degrees", "classes"), rows, left=2)]
 

@@ -125,12 +125,20 @@ def solve_diagrams(
 
 def refuse_many(problem: DiagramProblem, shape: Shape) -> None:
     """Refuse a block of too many classes, counted before any is listed."""
-    help = "use a smaller degree or fewer indices"
+    classes = count_classes(problem, shape)
+    if classes > MAX_CLASSES:
+        text = f"degree {sum(shape)} has {classes} classes, at most {MAX_CLASSES} are listed"
+        raise Refusal("too-large", text, "use a smaller degree or fewer indices")
+
+
+def count_classes(problem: DiagramProblem, shape: Shape) -> int:
+    """Count the classes of one block in closed form.
+
+    Raises:
+        Refusal: It has more indices than are served.
+    """
     indices = sum(shape) * max(map(sum, problem.input)) + max(map(sum, problem.output))
     if indices > MAX_INDICES:
         text = f"degree {sum(shape)} joins {indices} indices, at most {MAX_INDICES} are served"
-        raise Refusal("too-large", text, help)
-    classes = count_diagrams(None, problem.input, problem.output, shape)
-    if classes > MAX_CLASSES:
-        text = f"degree {sum(shape)} has {classes} classes, at most {MAX_CLASSES} are listed"
-        raise Refusal("too-large", text, help)
+        raise Refusal("too-large", text, "use a smaller degree or fewer indices")
+    return count_diagrams(None, problem.input, problem.output, shape)
