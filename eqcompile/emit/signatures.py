@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eqcompile.emit.spelling import check_identifier, spell_call, spell_tuple
+from eqcompile.emit.spelling import LINE, check_identifier, spell_call, spell_tuple
 from eqcompile.layers.problem import LayerProblem
 
 
@@ -16,6 +16,13 @@ def is_plain(problem: LayerProblem) -> bool:
 def spell_by_input(values: Sequence[str]) -> str:
     """Write what there is one of per input: alone for a lone input, else as a tuple."""
     return values[0] if len(values) == 1 else spell_tuple(values)
+
+
+def spell_long_tuple(name: str, items: Sequence[str]) -> str:
+    """Write the tuple of an argument, on a line indented by 8 or one item per line."""
+    if 8 + len(f"{name}={spell_tuple(items)},") <= LINE:
+        return spell_tuple(items)
+    return spell_call("(", items, ")", indent=8).strip()
 
 
 def spell_names(problem: LayerProblem) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from eqcompile.emit.signatures import (
     spell_count,
     spell_default,
     spell_forward,
+    spell_long_tuple,
     spell_names,
     spell_opening,
     spell_signature,
@@ -145,11 +146,15 @@ def view_layer(layer: EmittedLayer) -> LayerView:
         naming=spell_names(problem),
         counting=spell_count(problem),
         arguments=tuple(check_identifier(s.argument) for s in list_sources(problem)),
-        degrees=spell_tuple([spell_by_input(list(map(str, d))) for d in problem.degrees]),
+        degrees=spell_long_tuple(
+            "degrees", [spell_by_input(list(map(str, d))) for d in problem.degrees]
+        ),
         mixing=problem.channels.mixing,
         rank=problem.channels.rank or 0,
         dtype=problem.dtype,
-        classes=spell_tuple([str(layer.solution.tying(d).classes) for d in problem.degrees]),
+        classes=spell_long_tuple(
+            "classes", [str(layer.solution.tying(d).classes) for d in problem.degrees]
+        ),
         widths=spell_widths(problem),
         in_channels=spell_default(problem),
         opening=spell_opening(problem),

@@ -184,7 +184,7 @@ class ChannelsEntry(Entry):
     """The channel axis of a layer."""
 
     inputs: Count | Annotated[dict[Name, Count], Field(min_length=1)] = Field(
-        default=1, alias="in", description="channels in"
+        default=1, alias="in", description="channels in, of each input"
     )
     outputs: Count = Field(default=1, alias="out", description="channels out")
     mixing: Literal["full", "channelwise", "depthwise", "factored"] = Field(
@@ -244,9 +244,9 @@ class PolynomialLayer(Entry):
     name: LayerName = Field(description="class name in the package")
     family: Annotated[Literal["polynomial"], BeforeValidator(_check_family)] = "polynomial"
     group: GroupEntry = Field(description="a name from groups, or a family")
-    input: InputAction = Field(description="an expression such as V, or images")
+    input: InputAction = Field(description="an expression such as V, images, or inputs by name")
     output: Action = Field(description="an expression such as V, or images")
-    degree: Degree | None = Field(default=None, description="all degrees from 0 to this one")
+    degree: Degree | None = Field(default=None, description="all total degrees from 0 to this one")
     degrees: (
         Annotated[
             tuple[Degree | Annotated[dict[Name, Degree], Field(min_length=1)], ...],
@@ -255,7 +255,7 @@ class PolynomialLayer(Entry):
             AfterValidator(_check_distinct),
         ]
         | None
-    ) = Field(default=None, description="exactly these degrees")
+    ) = Field(default=None, description="exactly these degrees, total or by input")
     channels: ChannelsEntry = Field(default=ChannelsEntry(), description="the channel axis")
     constraints: Annotated[tuple[str | ConstraintEntry, ...], Strict(False)] = Field(
         default=(), description="further linear constraints on the coefficients"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import shutil
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +27,7 @@ from tests.actions_of import (
 )
 from tests.emit.problems import act, install, make, solve_posed
 from tests.emit.several import ACTION_OF, LAYERS, SOME, define, draw
+from tests.emit.test_package import run_tool
 from tests.emit.test_variance import class_forms, expect, square
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*no equivariant polynomial of degree")
@@ -238,6 +240,15 @@ def test_what_the_kernels_do_not_serve_is_said(several: ModuleType) -> None:
     with pytest.raises(RuntimeError, match=reason):
         several.Pair(backend="triton")
     assert reason in several.Pair().explain()
+
+
+@pytest.mark.slow
+def test_the_package_is_formatted_and_typed(packages: Path, several: ModuleType) -> None:
+    assert several.Pair
+    shutil.copy(Path(__file__).parents[2] / "pyproject.toml", packages)
+    run_tool(packages, "ruff", "format", "--check", "several")
+    run_tool(packages, "ruff", "check", "several")
+    run_tool(packages, "mypy", "--strict", "several")
 
 
 def test_words(several: ModuleType) -> None:
