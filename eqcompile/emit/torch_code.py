@@ -282,11 +282,22 @@ def _spell_return(lines: list[str], results: Sequence[Result]) -> list[str]:
     if len(results) == 1:
         start = f"    {results[0].name} = "
         if lines[-1].startswith(start) and lines[-1].count("\n    ") == lines[-1].count("\n     "):
-            return [*lines[:-1], "    return " + lines[-1].removeprefix(start)]
+            return [*lines[:-1], *_fit_return(lines[-1].removeprefix(start))]
         return [*lines, f"    return {results[0].name}"]
     names = [result.name for result in results]
     line = f"    return {', '.join(names)}"
     return [*lines, line if len(line) <= LINE else spell_call("return (", names, indent=4)]
+
+
+def _fit_return(text: str) -> list[str]:
+    """Return a value, which is longer by a word than what assigned it."""
+    line = f"    return {text}"
+    if "\n" in line or len(line) <= LINE:
+        return [line]
+    code, _, comment = line.partition("  # ")
+    if len(code) <= LINE:
+        return [f"    # {comment}", code]
+    return ["    return (", f"        {code.removeprefix('    return ')}", f"    )  # {comment}"]
 
 
 def spell_sizes(plan: Plan, arguments: Sequence[tuple[str, Axes]]) -> dict[str, str]:
