@@ -285,7 +285,8 @@ def test_large_elements_multiply_exactly(conductor: int, size: int) -> None:
 
 
 def test_floats_of_long_fractions_are_the_nearest() -> None:
-    values = [Fraction(746499223651238139, 966168839), Fraction(2**53 + 1, 3), Fraction(10**300, 7**300)]
+    odd = Fraction(746499223651238139, 966168839)
+    values = [odd, Fraction(2**53 + 1, 3), Fraction(10**300, 7**300)]
     assert Matrix.from_dense([values]).to_float().tolist() == [[float(v) for v in values]]
     for value in values:
         assert Matrix.from_dense([[value]]).to_float()[0, 0] == float(value)
