@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = {"digits": "digit_nets", "lattice_boltzmann": "collision_nets"}
+PACKAGES = {
+    "digits": "digit_nets",
+    "graphs": "graph_nets",
+    "lattice_boltzmann": "collision_nets",
+}
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?")
 
 
@@ -104,6 +108,18 @@ def test_lattice_boltzmann(packages: Path) -> None:
     count, training, test, asymmetry = read_row(printed, "unconstrained, 8 moved copies")
     assert max(training, test, asymmetry) < 1e-12
     assert printed.rstrip().endswith("determine: 65")
+
+
+def test_graphs(packages: Path) -> None:
+    """Triangles are learnt at degree 3 alone, and then counted at a size never seen."""
+    printed = run("examples/graphs/train.py", "--packages", str(packages))
+    for name, count in (("Linear", 5), ("Quadratic", 22)):
+        parameters, _, *errors, asymmetry = read_row(printed, name)
+        assert parameters == count
+        assert min(errors) > 1e-3 > 1e-12 > asymmetry
+    parameters, determined, training, small, large, asymmetry = read_row(printed, "Cubic")
+    assert (parameters, determined) == (91, 33)
+    assert max(training, small, large, asymmetry) < 1e-12
 
 
 def check_digits(printed: str) -> list[float]:
