@@ -142,13 +142,13 @@ def render_function(
     writer = _Writer(problem, block, program)
     writer.write_values()
     arguments = [
-        f"{writer.name_input(f, t)}: Tensor"
+        f"{writer.name_input(f, t)}: _Tensor"
         for f in range(len(block.shape))
         for t in range(len(problem.input))
     ]
     returned = writer.list_results()
     lines = [
-        spell_call(f"def {name}(", [*arguments, "n: int"], ") -> tuple[Tensor, ...]:"),
+        spell_call(f"def {name}(", [*arguments, "n: int"], ") -> tuple[_Tensor, ...]:"),
         f'    """Evaluate the diagrams of {problem.name} of {_spell_degree(block)}."""',
         *writer.lines,
         "    return (",
