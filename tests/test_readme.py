@@ -123,7 +123,7 @@ def test_every_group_of_the_table_can_be_built() -> None:
         for name, size in sizes.items():
             code = code.replace(name, size)
         assert build_group(code).dim > 0, code
-    assert len(written) == 19
+    assert len(written) == 20
 
 
 def test_the_readme_repeats_the_examples() -> None:
