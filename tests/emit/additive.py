@@ -268,6 +268,18 @@ def pose_still(n: int, m: int, degrees: Sequence[int], name: str, **options: Any
     return make_problem(still(n), still(m), degrees, name=name, form="monomial", **options)
 
 
+def give_units(solution: LayerSolution) -> LayerSolution:
+    """Let the output have the units of the harmonics, in the problem and in every block."""
+    blocks = []
+    for block in solution.blocks:
+        output = replace(block.tying.ansatz.output, squares=UNITS)
+        ansatz = replace(block.tying.ansatz, output=output)
+        blocks.append(replace(block, tying=replace(block.tying, ansatz=ansatz)))
+    problem = solution.problem
+    posed = replace(problem, output=replace(problem.output, squares=UNITS))
+    return replace(solution, problem=posed, blocks=tuple(blocks))
+
+
 @cache
 def list_layers() -> tuple[LayerSolution, ...]:
     """Return a layer of every mixing, field, kind of generator and parametrisation."""
@@ -279,10 +291,7 @@ def list_layers() -> tuple[LayerSolution, ...]:
     spin = solve_additive(
         pose_still(3, 5, (2,), "Harmonic", channels=(2, 2)), square, linear=harmonic
     )
-    spin = replace(
-        spin,
-        problem=replace(spin.problem, output=replace(spin.problem.output, squares=UNITS)),
-    )
+    spin = give_units(spin)
     return (
         solve_additive(pose("S_3", (0, 1, 2), **both, name="Sums"), conserve),
         solve_additive(
