@@ -9,7 +9,8 @@ import pytest
 
 from eqcompile.actions.tensor_powers import read_tensor_powers
 from eqcompile.errors import CertificateError, Refusal
-from eqcompile.exact.multigraphs import Diagram
+from eqcompile.exact.multigraphs import Diagram, Edge
+from eqcompile.exact.signed import IntArray
 from eqcompile.layers.any_size import DiagramProblem
 from eqcompile.layers.problem import Channels
 from eqcompile.solve.certificate_partitions import (
@@ -203,6 +204,36 @@ def test_values_over_the_prime_field_are_sums_over_points() -> None:
                 term *= int(x[0][tuple(points[i] for i in edge.nodes)])
             total += term
         assert evaluate_diagram(diagram, [[x]], u)[0] == total % PRIME
+
+
+def rook() -> IntArray:
+    """Return the adjacency of the 4 x 4 rook's graph."""
+    places = [divmod(i, 4) for i in range(16)]
+    return np.array([[(a == c) != (b == d) for c, d in places] for a, b in places], dtype=np.int64)
+
+
+def shrikhande() -> IntArray:
+    """Return the adjacency of the Shrikhande graph, the Cayley graph of Z_4^2 on six steps."""
+    steps = {(0, 1), (0, 3), (1, 0), (3, 0), (1, 1), (3, 3)}
+    places = [divmod(i, 4) for i in range(16)]
+    return np.array(
+        [[((c - a) % 4, (d - b) % 4) in steps for c, d in places] for a, b in places],
+        dtype=np.int64,
+    )
+
+
+def test_two_strongly_regular_graphs_differ_first_at_degree_six() -> None:
+    """The point of Puny et al.: a K4 has six edges, and only one of the two graphs has any."""
+    graphs = [np.stack([g, g]) for g in (rook(), shrikhande())]
+    one = np.ones(2, dtype=np.int64)
+    for degree in (2, 3, 4, 5):
+        for diagram in solve("Sym(V, 2)", "1", degree).block(degree).diagrams:
+            left, right = (evaluate_diagram(diagram, [[g]], one) for g in graphs)
+            assert (left == right).all(), diagram
+    pairs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    clique = Diagram(0, (), tuple(Edge(0, 0, pair) for pair in pairs))
+    assert clique in solve("Sym(V, 2)", "1", 6).block(6).diagrams
+    assert [int(evaluate_diagram(clique, [[g]], one)[0]) for g in graphs] == [192, 0]
 
 
 def test_blocks_of_the_mixings() -> None:
