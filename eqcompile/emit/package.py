@@ -81,10 +81,9 @@ def render_package(
     further = [view_diagrams(layer) for layer in diagrams]
     shared = {"header": header, **list_checks(further)}
     files = {name + ".py": render(name, shared) for name in SHARED}
-    functions = ", ".join(sorted({kind for view in views for kind in view.kinds}))
     names = sort_imports([*(view.name for view in views), *(view.name for view in further)])
     context = {"header": header, "layers": views, "names": names}
-    files["programs.py"] = render("programs", {**context, "functions": functions})
+    files["programs.py"] = render("programs", {**context, **list_imports(views)})
     files["straight.py"] = render_straight_kernels(header, views)
     constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
     owners = [name.removeprefix("OPERATORS_") for name in constants]
@@ -101,6 +100,15 @@ def render_package(
     files["__init__.py"] = render("init", {**context, **digests, "version": origin.version})
     files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}
     return tuple(sorted(files.items()))
+
+
+def list_imports(views: Sequence[LayerView]) -> dict[str, object]:
+    """List what the programs of a package import."""
+    text = "".join(program for view in views for program in view.programs)
+    functions = {kind for view in views for kind in view.kinds}
+    functions |= {"contract"} if "= contract(" in text else set()
+    lines = ["import torch"] if "= torch." in text else []
+    return {"functions": ", ".join(sorted(functions)), "torch_imports": lines}
 
 
 def spell_header(origin: Origin) -> str:

@@ -1,7 +1,7 @@
 """Spell a plan as a straight-line torch function, one variable per value.
 
 Nothing is decided here that changes the program: ops are spelled in the plan's order, renames
-vanish, and contractions become ``*``, ``@`` or ``einsum`` by their axes.
+vanish, and contractions become ``*``, ``@`` or ``contract`` by their axes.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Writer:
         return spell_call(head, names, "],", indent=self.indent + 4).strip()[:-1]
 
     def spell_contract(self, name: str, op: Contract) -> str:
-        """Spell a product: elementwise, as a matrix product where the axes allow, or by einsum."""
+        """Spell a product: elementwise, as a matrix product where the axes allow, or by axes."""
         left, right = self.values[op.left], self.values[op.right]
         space = " " * self.indent
         if set(op.axes) == set(left.axes) | set(right.axes):
@@ -178,7 +178,7 @@ class Writer:
         spelled = ["".join(letters[a] for a in axes) for axes in (left.axes, right.axes, op.axes)]
         formula = f'"{spelled[0]},{spelled[1]}->{spelled[2]}"'
         arguments = [formula, left.text, right.text]
-        return spell_call(f"{name} = torch.einsum(", arguments, indent=self.indent)
+        return spell_call(f"{name} = contract(", arguments, indent=self.indent)
 
     def spell_add(self, name: str, op: Add) -> str:
         """Spell a sum, expanded to axes that no term has."""

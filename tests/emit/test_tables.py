@@ -130,6 +130,40 @@ def test_selection_along_any_axis(actions: ModuleType, axis: int) -> None:
     assert torch.equal(found, expected.movedim(0, axis))
 
 
+FORMULAS = (
+    "ockia,bcia->bok",
+    "bok,bcia->ockia",
+    "bok,ockia->bcia",
+    "ij,jk->ki",
+    "ijk,ijk->",
+    "i,j->ji",
+    "bpt,bpta->bpa",
+    "ij,jk->k",
+)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("small", [0, 1, 2])
+def test_products_are_einsums(actions: ModuleType, formula: str, small: int) -> None:
+    """Also of axes of length 0 and 1, and in the order of the axes that is asked for."""
+    factors = formula.partition("->")[0].split(",")
+    sizes = {axis: small if axis in "bc" else 2 + place for place, axis in enumerate("ojkiabcpt")}
+    left, right = (
+        torch.randint(-5, 6, [sizes[axis] for axis in axes]).double().requires_grad_()
+        for axes in factors
+    )
+    found = load(actions, "arrays").contract(formula, left, right)
+    expected = torch.einsum(formula, left, right)
+    assert torch.equal(found, expected)
+    weight = torch.randint_like(expected, -5, 6)
+    for ours, theirs in zip(
+        torch.autograd.grad((found * weight).sum(), (left, right)),
+        torch.autograd.grad((expected * weight).sum(), (left, right)),
+        strict=True,
+    ):
+        assert torch.equal(ours, theirs)
+
+
 def test_buckets_bound_the_padding() -> None:
     counts = np.array([1] * 100 + [5, 6, 7, 8] + [1000])
     widths = choose_widths(counts)

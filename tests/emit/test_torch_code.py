@@ -112,7 +112,7 @@ def test_programs_are_their_plans(programs: ModuleType, problem: LayerProblem, b
 
 
 def run_text(text: str, name: str) -> Any:
-    scope: dict[str, Any] = {"torch": torch, "Tensor": torch.Tensor}
+    scope: dict[str, Any] = {"torch": torch, "Tensor": torch.Tensor, "contract": torch.einsum}
     code = compile("from __future__ import annotations\n" + text, "<emitted>", "exec")
     exec(code, scope)
     return scope[name]
