@@ -6,7 +6,8 @@ group is small. It reads the claimed tying only to compare. For every block it s
 
 1. every claimed class is fixed by every generator, exactly, zero slots included;
 2. the claimed classes are all: an independent count of the classes gives the same number, and so,
-   for small groups, does the average of the characters.
+   for small groups, does the average of the characters, and for larger S_n on tensor powers the
+   number of set partitions.
 
 A class fixed by all generators is a solution; classes have disjoint slots, so they are independent;
 as many as the dimension are a basis. Where a generator is no signed permutation, or the spec has
@@ -28,6 +29,7 @@ from eqcompile.solve.balance import check_balance
 from eqcompile.solve.burnside import CharacterCount, count_by_characters
 from eqcompile.solve.linear_proof import prove_linear
 from eqcompile.solve.molien import count_by_molien
+from eqcompile.solve.points import count_by_partitions
 from eqcompile.solve.tying import OutputOrbit, Tying
 from eqcompile.solve.weyl import count_by_weyl
 
@@ -79,7 +81,15 @@ def prove(tying: Tying) -> BlockProof:
         raise CertificateError(f"{tying.classes} classes are claimed, {counted} were counted")
     if zeros != tying.zeros:
         raise CertificateError(f"{tying.zeros} zeros are claimed, {zeros} were counted")
-    methods, order = _compare_characters(count_by_characters(ansatz), counted, "components")
+    characters = count_by_characters(ansatz)
+    methods, order = _compare_characters(characters, counted, "components")
+    partitions = count_by_partitions(ansatz) if characters is None else None
+    if partitions is not None:
+        if partitions != counted:
+            raise CertificateError(
+                f"{counted} classes were counted, there are {partitions} partitions of indices"
+            )
+        methods = (*methods, "partitions")
     return BlockProof(ansatz.slots, counted, zeros, methods, streamed, order)
 
 
