@@ -34,7 +34,7 @@ $(VENV)/installed-%: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/installed-examples
 	$(BIN)/eqcompile solve examples/digits/spec.yaml
 	$(BIN)/eqcompile solve examples/lattice_boltzmann/spec.yaml
-	$(BIN)/eqcompile inspect examples/lattice_boltzmann/spec.yaml --degree 1
+	$(BIN)/eqcompile inspect examples/lattice_boltzmann/spec.yaml --layer Collision --degree 1
 	$(BIN)/eqcompile build examples/digits/spec.yaml examples/lattice_boltzmann/spec.yaml -o $(BUILT)
 	$(BIN)/python examples/lattice_boltzmann/train.py --packages $(BUILT)
 	$(BIN)/python examples/digits/train.py --packages $(BUILT)
