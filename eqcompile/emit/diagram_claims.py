@@ -98,8 +98,8 @@ def spell_proof(block: DiagramBlock, proof: DiagramProof, comparison: Comparison
     shape = f" {block.shape}" if len(block.shape) > 1 else ""
     text = (
         f"Degree {block.degree}{shape}: Burnside's lemma over the exchanges of factors and indices "
-        f"counts {proof.classes} set partitions; the polynomials of the diagrams listed differ at n = "
-        f"{proof.size}, so these are all, each once."
+        f"counts {proof.classes} set partitions; the polynomials of the diagrams listed differ at "
+        f"n = {proof.size}, so these are all, each once."
     )
     if comparison is not None:
         text += (
