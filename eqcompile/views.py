@@ -22,7 +22,7 @@ from eqcompile.driver import (
     solve_spec,
 )
 from eqcompile.errors import Refusal
-from eqcompile.layers.any_size import DiagramProblem
+from eqcompile.layers.any_size import DiagramProblem, resolve_diagrams
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
@@ -196,7 +196,11 @@ def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) 
     first, last = (read_slot(text) for text in slots)
     if count_names(first) != count_names(last):
         raise Refusal("slot", "the two slots have different degrees", "compare slots of one degree")
-    for solution in pick_layers(solve_spec(source), layer):
+    spec = read(source)
+    if layer in [problem.name for _, problem in resolve_diagrams(spec)]:
+        text = f"slots of {layer} have no numbers: it serves every number of points"
+        raise Refusal("slot", text, "write the number of points, as {symmetric: 4}")
+    for solution in pick_layers(solve_spec(spec), layer):
         degree = read_degree(solution.problem, first)
         if degree in solution.problem.degrees:
             tying = solution.tying(degree)

@@ -105,8 +105,9 @@ def test_large_degrees_are_solved_and_not_emitted(tmp_path: Path) -> None:
         eqcompile.build(text, tmp_path / "out")
     assert "There is no plan: layer Big is too large to emit" in call("explain", path)[0]
     assert "Big has no plan" in call("verify", path)[0]
+    high = text.replace("V ** 2", "V").replace("[4]", "[8], channels: {mixing: channelwise}")
     with pytest.raises(SpecError, match="its degree is 8, at most 6 is served"):
-        eqcompile.build(text.replace("V ** 2", "V").replace("[4]", "[8]"), tmp_path / "out")
+        eqcompile.build(high, tmp_path / "out")
 
 
 def test_explain(spec: Path) -> None:
@@ -159,6 +160,13 @@ def test_pictures(spec: Path) -> None:
     assert "name one layer with --layer" in error
     assert "no layer has degree 7" in call("inspect", spec, "--degree", "7", code=2)[1]
     assert "unknown layer 'Grap'" in call("inspect", spec, "--layer", "Grap", code=2)[1]
+
+
+def test_slots_have_no_numbers(spec: Path) -> None:
+    slots = ("w[0; 1]", "w[1; 0]")
+    error = call("inspect", spec, "--layer", "Graph", "--why", *slots, code=2)[1]
+    assert "slots of Graph have no numbers: it serves every number of points" in error
+    assert "w[1; 0] = w[0; 1]" in call("inspect", spec, "--layer", "Quad", "--why", *slots)[0]
 
 
 def test_edges_of_every_size_are_drawn(tmp_path: Path) -> None:
