@@ -249,6 +249,7 @@ def test_the_package_checks_itself(built: Path) -> None:
     assert "10 of 10 checks passed" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new", "check"),
     [
@@ -267,6 +268,7 @@ def test_the_self_check_sees_a_planted_bug(package: Path, old: str, new: str, ch
     assert f"FAIL  Graph    {check}" in text
 
 
+@pytest.mark.slow
 def test_the_self_check_sees_another_diagram(package: Path) -> None:
     def change(data: Any) -> None:
         blocks = data["diagram_layers"][0]["blocks"]
