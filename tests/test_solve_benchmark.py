@@ -94,6 +94,26 @@ def test_a_peer_that_sleeps_is_not_given_up_for_time() -> None:
 def test_a_peer_that_takes_too_much_is_given_up() -> None:
     code = run_lines(STARTED, "held = b'x' * 2**28", "import time; time.sleep(30)")
     assert ask_once(code, Limits(60.0, 100.0)).outcome == "out of memory"
+    refused = ask_once(run_lines(STARTED, "bytearray(2**62)"), LIMITS)
+    assert refused.outcome == "out of memory"
+
+
+def test_a_peer_that_is_wrong_with_one_thread_is_asked_with_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = "import os; print(json.dumps({'seconds': 1.0, 'dimension': %s}))"
+    threads = "7 - int(os.environ.get('OMP_NUM_THREADS', 0))"
+    commands = [
+        ("emlp", run_lines(STARTED, code % threads)),
+        ("lie_nn", run_lines(STARTED, code % 6)),
+    ]
+    monkeypatch.setattr(solve, "list_solvers", lambda *_: commands)
+    monkeypatch.setattr(asking, "RUNS", 1)
+    for dimension, threads_of_emlp in ((6, 1), (7, None)):
+        row = solve.ask_all(Question("cyclic", 2, 1, 1, dimension), {}, LIMITS)
+        assert row.answers["emlp"].threads == threads_of_emlp
+        assert row.answers["emlp"].is_solved
+        assert row.answers["lie_nn"].is_wrong == (dimension == 7)
 
 
 def test_a_peer_that_fails_says_why() -> None:
@@ -117,9 +137,10 @@ def test_a_wrong_answer_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "found"), [("solved", ("", 40.0)), ("out of time", (">", 40.0))]
+    ("outcome", "found"),
+    [("solved", ("", 40.0)), ("out of time", (">", 40.0)), ("out of memory", None)],
 )
-def test_ratios(outcome: str, found: tuple[str, float]) -> None:
+def test_ratios(outcome: str, found: tuple[str, float] | None) -> None:
     theirs = replace(ANSWER, outcome=outcome, seconds=10.0)
     row = solve.Row(QUESTIONS[0], {"eqcompile": ANSWER, "emlp": theirs})
     assert solve.compare(row, "emlp") == found
@@ -134,14 +155,14 @@ def test_ratios_of_second_calls() -> None:
 
 
 def test_results_hold_what_was_found(tmp_path: Path) -> None:
-    theirs = replace(ANSWER, outcome="out of memory", versions={"emlp": "1.0.3"})
+    theirs = replace(ANSWER, outcome="out of time", versions={"emlp": "1.0.3"})
     solve.write([solve.Row(QUESTIONS[0], {"eqcompile": ANSWER, "emlp": theirs})], tmp_path)
     data = json.loads((tmp_path / "solve.json").read_text("utf-8"))
     assert data["versions"] == {"emlp": "1.0.3"}
     row = data["rows"][QUESTIONS[0].name]
     assert row["times_longer"] == {"emlp": {"at_least": 1.0, "again": None}}
-    assert row["solvers"]["emlp"]["outcome"] == "out of memory"
-    assert "out of memory after 0.25" in (tmp_path / "solve.md").read_text("utf-8")
+    assert row["solvers"]["emlp"]["outcome"] == "out of time"
+    assert "out of time after 0.25" in (tmp_path / "solve.md").read_text("utf-8")
 
 
 def test_peers_are_named_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = 3
 SHORT = 2.0  # CPU seconds of a call that is worth RUNS processes
 SOLVED = "solved"
+QUIET = {"JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-QUIET = {**dict.fromkeys(THREADS, "1"), "JAX_PLATFORMS": "cpu", "PYTHONDONTWRITEBYTECODE": "1"}
+OUT_OF_TIME, OUT_OF_MEMORY = "out of time", "out of memory"
 
 
 class Limits(NamedTuple):
@@ -28,10 +29,12 @@ class Limits(NamedTuple):
     Attributes:
         seconds: Of wall time and of CPU time: both must have passed.
         mib: Of resident memory.
+        threads: Of numerical libraries; None: as many as they like.
     """
 
     seconds: float
     mib: float
+    threads: int | None = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Answer:
         dimension: The answer; -1 if there is none.
         runs: How many processes this is the median of.
         versions: Of the packages that matter.
+        threads: See :class:`Limits`.
     """
 
     outcome: str
@@ -59,6 +63,7 @@ class Answer:
     dimension: int
     runs: int
     versions: dict[str, str]
+    threads: int | None = 1
 
     @property
     def is_solved(self) -> bool:
@@ -68,11 +73,16 @@ class Answer:
     @property
     def is_given_up(self) -> bool:
         """Whether it ran into a limit."""
-        return self.outcome.startswith("out of")
+        return self.outcome in (OUT_OF_TIME, OUT_OF_MEMORY)
 
-    def check(self, dimension: int) -> Answer:
-        """Say so if the answer is wrong."""
-        if not self.is_solved or self.dimension == dimension:
+    @property
+    def is_wrong(self) -> bool:
+        """Whether there is an answer, and it is wrong."""
+        return self.outcome.startswith("wrong")
+
+    def check(self, dimension: int | None) -> Answer:
+        """Say so if the answer is known and this is another."""
+        if not self.is_solved or dimension in (None, self.dimension):
             return self
         return replace(self, outcome=f"wrong: {self.dimension}")
 
@@ -87,6 +97,7 @@ class Answer:
             "resting_mib": round(self.resting_mib),
             "dimension": self.dimension,
             "runs": self.runs,
+            "threads": self.threads,
         }
 
 
@@ -108,9 +119,10 @@ def watch(command: Sequence[str], limits: Limits) -> Ended:
     """Run a command from the root of the repository, below the limits."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         start, verdict = time.monotonic(), ""
-        child = subprocess.Popen(
-            command, stdout=out, stderr=err, cwd=ROOT, env={**os.environ, **QUIET}
-        )
+        environment = {key: value for key, value in os.environ.items() if key not in THREADS}
+        if limits.threads:
+            environment |= dict.fromkeys(THREADS, str(limits.threads))
+        child = subprocess.Popen(command, stdout=out, stderr=err, cwd=ROOT, env=environment | QUIET)
         while True:
             pid, status, usage = os.wait4(child.pid, os.WNOHANG)
             if pid:
@@ -132,8 +144,8 @@ def _judge(pid: int, wall: float, limits: Limits) -> str:
     cpu = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     mib = int(fields[21]) * resource.getpagesize() / 2**20
     if mib > limits.mib:
-        return "out of memory"
-    return "out of time" if min(wall, cpu) > limits.seconds else ""
+        return OUT_OF_MEMORY
+    return OUT_OF_TIME if min(wall, cpu) > limits.seconds else ""
 
 
 def ask_once(command: Sequence[str], limits: Limits) -> Answer:
@@ -151,7 +163,8 @@ def ask_once(command: Sequence[str], limits: Limits) -> Answer:
     if "dimension" in said:
         outcome = SOLVED  # whatever became of the second call
     elif outcome == "failed":
-        outcome = f"failed: {(ended.err.strip().splitlines() or ['no message'])[-1][:200]}"
+        last = (ended.err.strip().splitlines() or ["no message"])[-1][:200]
+        outcome = OUT_OF_MEMORY if "MemoryError" in last else f"failed: {last}"
     return Answer(
         outcome=outcome,
         seconds=said.get("seconds", max(0.0, ended.seconds - said.get("started", ended.seconds))),
@@ -162,6 +175,7 @@ def ask_once(command: Sequence[str], limits: Limits) -> Answer:
         dimension=said.get("dimension", -1),
         runs=1,
         versions=said.get("versions", {}),
+        threads=limits.threads,
     )
 
 
