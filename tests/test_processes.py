@@ -32,7 +32,9 @@ def run_pytest(folder: Path, interpreted: bool) -> str:
     """Run tests of every kind under the project's settings; return what pytest says."""
     (folder / "test_marked.py").write_text(MARKED, "utf-8")
     (folder / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8"))
-    environment = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
+    # Options of whoever runs this test are not those of the project.
+    foreign = ("TRITON_INTERPRET", "PYTEST_ADDOPTS")
+    environment = {k: v for k, v in os.environ.items() if k not in foreign}
     environment |= {"PYTHONPATH": str(ROOT)} | ({"TRITON_INTERPRET": "1"} if interpreted else {})
     command = [sys.executable, "-m", "pytest", "-v", "-c", str(ROOT / "pyproject.toml")]
     command += ["-p", "no:cacheprovider", f"--rootdir={folder}", str(folder)]
