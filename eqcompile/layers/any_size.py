@@ -10,7 +10,6 @@ from eqcompile.exact.multigraphs import Terms
 from eqcompile.layers.problem import Channels
 from eqcompile.spec import Spec
 from eqcompile.spec.inputs import list_channels, list_degrees
-from eqcompile.spec.model import PolynomialLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,8 @@ class DiagramProblem:
 def resolve_diagrams(spec: Spec) -> tuple[tuple[int, DiagramProblem], ...]:
     """Turn every layer of S_n for any n into the problem it poses, with its place in the spec."""
     found = []
-    for index, (entry, actions) in enumerate(zip(spec.document.layers, spec.actions, strict=True)):
-        if actions.powers is None or not isinstance(entry, PolynomialLayer):
+    for index, entry, actions in spec.list_polynomial():
+        if actions.powers is None:
             continue
         ((_, source),) = actions.inputs
         problem = DiagramProblem(

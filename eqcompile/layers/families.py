@@ -1,16 +1,19 @@
-"""The registry of layer families: from a spec entry to a layer problem."""
+"""The registry of layer families: from a spec entry to the problem it poses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from eqcompile.layers.parameters import ParameterisedProblem
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.registry import Registry
-from eqcompile.spec.actions import LayerActions
 
-Resolve = Callable[[Any, LayerActions, str], LayerProblem]
+Problem = LayerProblem | ParameterisedProblem
+# The resolver of a family takes the entries of that family and its kind of actions.
+Resolve = Callable[[Any, Any, str], Problem]
+R = TypeVar("R", bound=Resolve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +23,21 @@ class LayerFamily:
     Attributes:
         name: What ``family:`` says.
         summary: One line for ``eqcompile list layers``.
-        resolve: Makes the problem from the entry, its actions and the dtype of the package; None
-            where the family is not yet served, which the loader refuses.
+        resolve: Makes the problem from the entry, its actions and the dtype of the package.
     """
 
     name: str
     summary: str
-    resolve: Resolve | None = None
+    resolve: Resolve
 
 
 LAYERS: Registry[LayerFamily] = Registry("layer-family")
 
 
-def register_layer(name: str, summary: str) -> Callable[[Resolve], Resolve]:
+def register_layer(name: str, summary: str) -> Callable[[R], R]:
     """Register the decorated function as the resolver of a layer family."""
 
-    def add(resolve: Resolve) -> Resolve:
+    def add(resolve: R) -> R:
         LAYERS.add(name, LayerFamily(name, summary, resolve))
         return resolve
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eqcompile.layers.families import LAYERS, LayerFamily, register_layer
+from eqcompile.layers.families import register_layer
 from eqcompile.layers.problem import Channels, LayerInput, LayerProblem
 from eqcompile.layers.relations import resolve_relations
 from eqcompile.layers.split import split_generators
@@ -13,37 +13,24 @@ from eqcompile.spec.actions import LayerActions
 from eqcompile.spec.inputs import list_channels, list_degrees
 from eqcompile.spec.model import PolynomialLayer
 
-_LATER = (
-    ("coulomb", "w_ij = <mu_i, mu_j> / (|x_i - x_j|^2 + softening)"),
-    ("distance_product", "w_ij = <mu_i, mu_j> |x_i - x_j|^2"),
-    ("spectral", "W = Q diag(lam) Q^T"),
-    ("homeostatic", "R_i = r_i / (sigma^2 + (W r)_i / n)"),
-)
-
 
 def resolve(spec: Spec) -> tuple[LayerProblem, ...]:
-    """Turn every layer of a spec into the problem it poses, but for those of any n.
+    """Turn every polynomial layer of a spec into the problem it poses, but for those of any n.
 
     Args:
         spec: A loaded spec; what cannot be served has been refused by then.
     """
     dtype = spec.document.emit.dtype
-    problems = []
-    layers = zip(spec.document.layers, spec.actions, strict=True)
-    for index, (entry, actions) in enumerate(layers):
-        if actions.powers is not None:
-            continue
-        family = LAYERS[entry.family]
-        if family.resolve is None:
-            raise ValueError(f"a spec with the layer family {entry.family!r} was loaded")
-        problem = family.resolve(entry, actions, dtype)
-        problems.append(replace(problem, relations=resolve_relations(spec, index)))
-    return tuple(problems)
+    return tuple(
+        replace(resolve_polynomial(entry, actions, dtype), relations=resolve_relations(spec, index))
+        for index, entry, actions in spec.list_polynomial()
+        if actions.powers is None
+    )
 
 
 def list_places(spec: Spec) -> tuple[int, ...]:
     """Return the number in the spec of every layer that `resolve` returns a problem for."""
-    return tuple(i for i, actions in enumerate(spec.actions) if actions.powers is None)
+    return tuple(i for i, _, actions in spec.list_polynomial() if actions.powers is None)
 
 
 @register_layer("polynomial", "all equivariant polynomials of given degrees")
@@ -66,7 +53,3 @@ def resolve_polynomial(entry: PolynomialLayer, actions: LayerActions, dtype: str
         linear=split.linear,
         scope=tuple(r.scope for r in (*representations, actions.output) if r.scope),
     )
-
-
-for _name, _summary in _LATER:
-    LAYERS.add(_name, LayerFamily(_name, f"{_summary} (not yet served)"))

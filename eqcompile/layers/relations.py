@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eqcompile.errors import PathPart
 from eqcompile.reading import shorten
 from eqcompile.spec import Spec
+from eqcompile.spec.actions import LayerActions
 from eqcompile.spec.constraints import (
     Conserve,
     Entry,
@@ -71,6 +72,7 @@ def resolve_relations(spec: Spec, index: int) -> tuple[Relation, ...]:
 def _resolve(spec: Spec, index: int, number: int) -> Relation | None:
     layer, actions = spec.document.layers[index], spec.actions[index]
     assert isinstance(layer, PolynomialLayer)
+    assert isinstance(actions, LayerActions)
     at: tuple[PathPart, ...] = ("constraints", number)
     meaning = read_constraint(layer.constraints[number], layer, actions)
     if meaning is None:

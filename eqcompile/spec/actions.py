@@ -19,9 +19,9 @@ from eqcompile.exact.fields import RATIONALS, Field
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.multigraphs import Terms
 from eqcompile.reading import read_model
+from eqcompile.spec.entries import IMAGE_KEYS, Images
 from eqcompile.spec.images import read_images
 from eqcompile.spec.inputs import LONE_INPUT
-from eqcompile.spec.model import IMAGE_KEYS, Images
 from eqcompile.spec.positions import Path
 
 T = TypeVar("T")

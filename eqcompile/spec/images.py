@@ -12,7 +12,7 @@ from eqcompile.actions.written import read_permutations, read_signed
 from eqcompile.actions.written_matrices import WrittenMatrix, read_matrices
 from eqcompile.errors import Refusal, Refusals
 from eqcompile.exact.matrices import Matrix
-from eqcompile.spec.model import Images
+from eqcompile.spec.entries import Images
 from eqcompile.spec.positions import Path
 
 

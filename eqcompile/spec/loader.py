@@ -20,6 +20,8 @@ from eqcompile.spec.bounds import check_size
 from eqcompile.spec.constraints import check_constraints
 from eqcompile.spec.inputs import check_inputs
 from eqcompile.spec.model import Document, PolynomialLayer
+from eqcompile.spec.neurons import NeuronActions
+from eqcompile.spec.parameterised import PARAMETERISED, ParameterisedLayer
 from eqcompile.spec.positions import Leaf, Located, strip_places, walk_leaves
 from eqcompile.spec.sources import SpecSource, open_source
 from eqcompile.spec.unserved import list_unserved
@@ -35,14 +37,34 @@ class Spec:
         source: How it was written; gives later refusals their place.
         folder: Where the files stand that it names.
         digest: SHA-256 of its content, the same for two ways of writing the same thing.
-        actions: The group and representations of each layer.
+        actions: The group and representations of each layer; None where a layer has no group.
     """
 
     document: Document
     source: Located
     folder: Folder
     digest: str
-    actions: tuple[LayerActions, ...]
+    actions: tuple[LayerActions | NeuronActions | None, ...]
+
+    def list_polynomial(self) -> tuple[tuple[int, PolynomialLayer, LayerActions], ...]:
+        """Return every polynomial layer with its place and its actions."""
+        layers = enumerate(zip(self.document.layers, self.actions, strict=True))
+        return tuple(
+            (index, entry, actions)
+            for index, (entry, actions) in layers
+            if isinstance(entry, PolynomialLayer) and isinstance(actions, LayerActions)
+        )
+
+    def list_parameterised(
+        self,
+    ) -> tuple[tuple[int, ParameterisedLayer, NeuronActions | None], ...]:
+        """Return every parameterised layer with its place and what a group does to its neurons."""
+        layers = enumerate(zip(self.document.layers, self.actions, strict=True))
+        return tuple(
+            (index, entry, actions if isinstance(actions, NeuronActions) else None)
+            for index, (entry, actions) in layers
+            if isinstance(entry, PARAMETERISED)
+        )
 
 
 def load(source: SpecSource) -> Spec:
@@ -70,7 +92,7 @@ def load(source: SpecSource) -> Spec:
     if refusals:
         raise located.locate(refusals)
     document = read_model(Document, data)
-    return Spec(document, located, folder, digest_document(document), _settle(actions))
+    return Spec(document, located, folder, digest_document(document), actions)
 
 
 def digest_document(document: Document) -> str:
@@ -91,11 +113,6 @@ def _canonise(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_canonise(entry) for entry in value]
     return value
-
-
-def _settle(actions: tuple[LayerActions | None, ...]) -> tuple[LayerActions, ...]:
-    # A layer without actions has been refused, and the spec with it.
-    return tuple(found for found in actions if found is not None)
 
 
 def _list_structural(data: object, located: Located) -> list[Refusal]:
@@ -136,7 +153,7 @@ def _list_repeated(data: Mapping[str, Any], located: Located) -> list[Refusal]:
 
 
 def _list_oversized(
-    data: Mapping[str, Any], actions: tuple[LayerActions | None, ...]
+    data: Mapping[str, Any], actions: tuple[LayerActions | NeuronActions | None, ...]
 ) -> list[Refusal]:
     found: list[Refusal] = []
     for i, built in enumerate(actions):
@@ -145,9 +162,11 @@ def _list_oversized(
         except Refusals:
             continue
         refused = check_inputs(layer)
-        if built is not None and built.powers is not None and not refused:
+        if not isinstance(built, LayerActions):
+            pass
+        elif built.powers is not None and not refused:
             refused = check_any_size(layer, built.powers)
-        elif built is not None and not refused:
+        elif not refused:
             refused = check_size(layer, built) or check_constraints(layer, built)
         found += [refusal.move(("layers", i)) for refusal in refused]
     return found

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
@@ -21,21 +20,24 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.config import JsonDict
 
 from eqcompile.actions.group import GroupEntry
-from eqcompile.actions.written import WrittenPermutation, WrittenSigned
-from eqcompile.actions.written_matrices import Rows, WrittenMatrix
+from eqcompile.actions.written_matrices import Rows
 from eqcompile.reading import refuse_value, shorten, spell_value
 from eqcompile.registry import nearest
+from eqcompile.spec.entries import Action, Entry, InputAction, NamedRepresentation
 from eqcompile.spec.names import ActionName, LayerName, Name, PackageName
+from eqcompile.spec.parameterised import (
+    CoulombLayer,
+    DistanceLayer,
+    HomeostaticLayer,
+    SpectralLayer,
+)
 
 MAX_DEGREE = 12
 MAX_CHANNELS = 65_536
-MAX_SIZE = 10_000_000
 MAX_LAYERS = 1000
 
-IMAGE_KEYS = ("permutations", "signed_permutations", "matrices", "lie_algebra")
 FAMILIES = ("polynomial", "coulomb", "distance_product", "spectral", "homeostatic")
 FORMS = ("auto", "dense", "monomial", "orbital", "lifted", "weight-first", "sparse", "spectral")
 
@@ -45,27 +47,11 @@ Form = Literal[
 Dtype = Literal["float16", "bfloat16", "float32", "float64"]
 
 
-class Entry(BaseModel):
-    """A mapping of the spec: unknown keys and silent conversions are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
 def _read_version(value: object) -> int:
     if value != 1 or isinstance(value, bool | float):
         text = f"expected version 1 of the spec language, found {spell_value(value)}"
         raise refuse_value("choice", text, "write 1")
     return 1
-
-
-def _read_expression(value: object) -> str:
-    """Accept a representation expression; YAML reads a lone 1 as a number."""
-    if isinstance(value, str):
-        return value
-    if value == 1 and not isinstance(value, bool | float):
-        return "1"
-    text = f"expected a representation, found {spell_value(value)}"
-    raise refuse_value("type", text, "write an expression such as Sym(V, 2), or images")
 
 
 def _check_family(value: object) -> object:
@@ -87,96 +73,16 @@ def _check_distinct(degrees: tuple[Any, ...]) -> tuple[Any, ...]:
     return degrees
 
 
-def _kind_of_action(value: object) -> str:
-    if isinstance(value, list):
-        return "<list of images>"
-    if isinstance(value, dict):
-        names = not set(value) <= set(IMAGE_KEYS) or not value
-        return "<named inputs>" if names else "<images>"
-    return "<expression>"
-
-
-def _kind_of_output(value: object) -> str:
-    kind = _kind_of_action(value)
-    return "<images>" if kind == "<named inputs>" else kind
-
-
 def _kind_of_layer(value: object) -> str:
     family = value.get("family", "polynomial") if isinstance(value, dict) else "polynomial"
-    kinds = {"coulomb": "coulomb", "distance_product": "coulomb"}
     known = family if isinstance(family, str) and family in FAMILIES else "polynomial"
-    return f"<{kinds.get(known, known)}>"
+    return f"<{known}>"
 
 
 Degree = Annotated[int, Field(ge=0, le=MAX_DEGREE)]
 Count = Annotated[int, Field(ge=1, le=MAX_CHANNELS)]
-Size = Annotated[int, Field(ge=1, le=MAX_SIZE)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
 Version = Annotated[
     int, PlainValidator(_read_version), WithJsonSchema({"type": "integer", "const": 1})
-]
-Expression = Annotated[
-    str,
-    PlainValidator(_read_expression),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "const": 1}]}),
-]
-Permutations = Annotated[tuple[WrittenPermutation, ...], Strict(False), Field(min_length=1)]
-
-
-Matrices = Annotated[tuple[WrittenMatrix, ...], Strict(False)]
-
-_IMAGE_CHOICE: JsonDict = {
-    "oneOf": [
-        {"required": ["permutations"]},
-        {"required": ["signed_permutations"]},
-        {"anyOf": [{"required": ["matrices"]}, {"required": ["lie_algebra"]}]},
-    ]
-}
-
-
-class Images(Entry):
-    """One image per generator of the group, in its order."""
-
-    model_config = ConfigDict(json_schema_extra=_IMAGE_CHOICE)
-
-    permutations: Permutations | None = Field(default=None, description="cycles or lists of images")
-    signed_permutations: (
-        Annotated[tuple[WrittenSigned, ...], Strict(False), Field(min_length=1)] | None
-    ) = Field(default=None, description="mappings with perm and signs")
-    matrices: Matrices | None = Field(default=None, description="rows, or sparse")
-    lie_algebra: Matrices | None = Field(default=None, description="rows, or sparse")
-
-    @model_validator(mode="after")
-    def _check_kind(self) -> Images:
-        given = [key for key in IMAGE_KEYS if getattr(self, key) is not None]
-        if len(given) != 1 and given != ["matrices", "lie_algebra"]:
-            text = f"images are of one kind, found {' and '.join(given) or 'none'}"
-            help = "write permutations, signed_permutations, or matrices with lie_algebra"
-            raise refuse_value("images-kind", text, help)
-        return self
-
-
-class NamedRepresentation(Images):
-    """An entry under ``representations:``."""
-
-    of: GroupEntry = Field(description="the group, a name or a family")
-
-
-Action = Annotated[
-    Annotated[Expression, Tag("<expression>")]
-    | Annotated[Permutations, Tag("<list of images>")]
-    | Annotated[Images, Tag("<images>")],
-    Discriminator(_kind_of_output),
-]
-_NOT_IMAGES: JsonDict = {"not": {"propertyNames": {"enum": list(IMAGE_KEYS)}}}
-NamedInputs = Annotated[dict[Name, Action], Field(min_length=1, json_schema_extra=_NOT_IMAGES)]
-InputAction = Annotated[
-    Annotated[Expression, Tag("<expression>")]
-    | Annotated[Permutations, Tag("<list of images>")]
-    | Annotated[Images, Tag("<images>")]
-    | Annotated[NamedInputs, Tag("<named inputs>")],
-    Discriminator(_kind_of_action),
 ]
 
 
@@ -272,60 +178,10 @@ class PolynomialLayer(Entry):
         return self
 
 
-class Rectangle(Entry):
-    """A layer with two sets of neurons."""
-
-    inputs: Size = Field(alias="in", description="neurons in")
-    outputs: Size = Field(alias="out", description="neurons out")
-
-
-class CoulombDims(Entry):
-    """Dimensions of the parameters of a coulomb layer."""
-
-    mu: Size = Field(description="dimension of mu")
-    x: Size = Field(description="dimension of the positions")
-
-
-class CoulombLayer(Entry):
-    """``w_ij = <mu_i, mu_j> / (|x_i - x_j|^2 + softening)``, or times the distance."""
-
-    name: LayerName = Field(description="class name in the package")
-    family: Literal["coulomb", "distance_product"] = Field(description="the family")
-    size: Size | Rectangle = Field(description="number of neurons")
-    dims: CoulombDims = Field(description="dimensions of mu and x")
-    softening: NotNegative = 0.0
-    diagonal: Literal["none", "free", "chemistry"] = "none"
-    bias: bool = False
-    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
-
-
-class SpectralLayer(Entry):
-    """``W = Q diag(lam) Q^T``."""
-
-    name: LayerName = Field(description="class name in the package")
-    family: Literal["spectral"] = Field(description="the family")
-    size: Size | Rectangle = Field(description="number of neurons")
-    rank: Size = Field(description="number of directions")
-    constraint: Literal["none", "column_norm", "qr"] = "none"
-    bias: bool = False
-    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
-
-
-class HomeostaticLayer(Entry):
-    """``R_i = r_i / (sigma^2 + (W r)_i / n)``."""
-
-    name: LayerName = Field(description="class name in the package")
-    family: Literal["homeostatic"] = Field(description="the family")
-    size: Size = Field(description="number of neurons")
-    sigma: Positive = 1.0
-    alpha: NotNegative = 0.1
-    leak: NotNegative = 0.0
-    group: GroupEntry | None = Field(default=None, description="a group over the neurons")
-
-
 LayerEntry = Annotated[
     Annotated[PolynomialLayer, Tag("<polynomial>")]
     | Annotated[CoulombLayer, Tag("<coulomb>")]
+    | Annotated[DistanceLayer, Tag("<distance_product>")]
     | Annotated[SpectralLayer, Tag("<spectral>")]
     | Annotated[HomeostaticLayer, Tag("<homeostatic>")],
     Discriminator(_kind_of_layer),

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eqcompile.errors import Refusal, not_yet_served
-from eqcompile.spec.model import FAMILIES, FORMS
+from eqcompile.spec.model import FORMS
 
-SERVED_FAMILIES = ("polynomial",)
 SERVED_FORMS = ("auto", "dense", "monomial", "lifted")
 
 
@@ -29,11 +28,6 @@ def list_unserved(data: Mapping[str, Any]) -> list[Refusal]:
 
 
 def _list_in_layer(layer: Mapping[str, Any]) -> Iterator[Refusal]:
-    family = layer.get("family", "polynomial")
-    if family in FAMILIES and family not in SERVED_FAMILIES:
-        help = f"use family: {' or '.join(SERVED_FAMILIES)}"
-        yield not_yet_served(f"the layer family {family!r}", help, at=("family",))
-        return
     form = layer.get("form", "auto")
     if form in FORMS and form not in SERVED_FORMS:
         help = f"write form: {' or '.join(SERVED_FORMS)}"
