@@ -33,6 +33,7 @@ def resolve_coulomb(
         positions=_list_positions(entry),
         group=actions.group if actions is not None else None,
         ties=() if actions is None else _tie(entry.name, options, actions),
+        orbitals=None if actions is None else TieBuilder(entry.name, actions).tie_weights(),
     )
 
 

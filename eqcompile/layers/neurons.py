@@ -71,6 +71,10 @@ class TieBuilder:
         trivial = take_trivial(self.actions.group)
         return self.tie_rows(name, entries, trivial, signed=signed)
 
+    def tie_weights(self) -> LayerProblem:
+        """Pose the weights themselves, a linear map between the neurons."""
+        return self.tie_rows("weights", self.actions.inputs, self.actions.outputs)
+
 
 def drop_signs(action: Representation) -> Representation:
     """Return an action by signed permutations without its signs."""

@@ -47,6 +47,8 @@ class ParameterisedProblem:
         group: The group over the neurons, where there is one.
         ties: One problem of degree 1 per tied parameter, named ``<layer>.<parameter>``: linear
             maps from the neurons whose columns are the rows of the parameter.
+        orbitals: The weights as a linear map between the neurons, named ``<layer>.weights``; None
+            without a group, and where they are a tied parameter themselves.
     """
 
     name: str
@@ -61,6 +63,7 @@ class ParameterisedProblem:
     positions: tuple[tuple[str, Points], ...] = ()
     group: Group | None = None
     ties: tuple[LayerProblem, ...] = ()
+    orbitals: LayerProblem | None = None
 
     @property
     def tied(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ def resolve_spectral(
         parameters=_list_parameters(options, n_in, n_out),
         group=actions.group if actions is not None else None,
         ties=() if actions is None else _tie(entry.name, options, actions),
+        orbitals=None if actions is None else TieBuilder(entry.name, actions).tie_weights(),
     )
 
 
