@@ -21,6 +21,9 @@ Residues: TypeAlias = npt.NDArray[np.int64]
 
 PRIMES = (2147483629, 2147483587, 2147483579)
 
+SOFTENING = 7
+"""Any number but 0: scaling the positions makes all softenings alike."""
+
 Size = int | tuple[int, int]
 
 # Alexander and Hirschowitz 1995: sums of this many powers have one dimension less than expected.
@@ -67,6 +70,8 @@ def measure_dimension(family: Family, *, seed: int = 0) -> int:
             raise ValueError(
                 f"{family.name} has {count} parameters, but a Jacobian of shape {jacobian.shape}"
             )
+        if not jacobian.size:
+            return 0
         found = int(nmod_mat(*jacobian.shape, jacobian.ravel().tolist(), p).rank())
         best = max(best, found)
         if best == min(jacobian.shape):
@@ -80,9 +85,11 @@ def coulomb_dimension(size: Size, mu_dim: int, position_dim: int, *, softened: b
     For one set of n neurons with d components of mu and p of x it is
     ``min(n(n-1)/2, n(d+p) - d(d-1)/2 - (p+1)(p+2)/2)``: parameters, less rotations of mu, less
     the conformal group of R^p, whose inversion ``x -> x/|x|^2, mu -> mu/|x|^2`` keeps every
-    weight. Between m and n neurons it is ``min(mn, (m+n)(d+p) - d^2 - (p+1)(p+2)/2)``. It is the
-    same for distance-product weights, for every exponent and signature. Where d or p alone can
-    give every matrix (``d`` or ``p >= n - 1``; ``>= min(m, n)``), that is the answer.
+    weight. Between m and n neurons it is ``min(mn, (m+n)(d+p) - d^2 - (p+1)(p+2)/2)``, and for
+    ``d = 1`` also at most ``(p+2)(m+n-p-2)``, because then the matrix of the inverse weights has
+    rank p + 2. It is the same for distance-product weights, for every exponent and signature.
+    Where d or p alone can give every matrix (``d`` or ``p >= n - 1``; ``>= min(m, n)``), that is
+    the answer.
 
     Args:
         size: ``n``, or the pair of output and input neurons.
@@ -105,6 +112,8 @@ def coulomb_dimension(size: Size, mu_dim: int, position_dim: int, *, softened: b
     if isinstance(size, tuple):
         whole, enough = m * n, min(m, n)
         free = (m + n) * (d + p) - d * d - gauge
+        if d == 1 and p + 2 <= enough:
+            free = min(free, (p + 2) * (m + n - p - 2))
     else:
         whole, enough = n * (n - 1) // 2, n - 1
         free = n * (d + p) - d * (d - 1) // 2 - gauge
@@ -156,7 +165,7 @@ def coulomb_family(
         position_dim: Components of x.
         kernel: ``inverse`` or ``product``.
         exponent: Of the distance, even: a power of the squared distance is rational.
-        softened: With a fixed softening, drawn as the point is.
+        softened: With the fixed softening `SOFTENING`.
 
     Raises:
         ValueError: The exponent is odd, there is no such kernel, or nothing is left to weigh.
@@ -167,7 +176,7 @@ def coulomb_family(
     if kernel not in {"inverse", "product"}:
         raise ValueError(f"kernel is inverse or product, got {kernel!r}")
     power = -exponent // 2 if kernel == "inverse" else exponent // 2
-    shift = int(softened and kernel == "inverse")
+    shift = SOFTENING if softened and kernel == "inverse" else 0
     count = m + n if isinstance(size, tuple) else n
     if isinstance(size, tuple):
         first, second = (k.ravel() for k in np.indices((m, n)))
@@ -179,7 +188,7 @@ def coulomb_family(
     def differentiate(values: Mapping[str, Residues], p: int) -> Residues:
         mu, x = values["mu"], values["x"]
         gap = (x[first] - x[second]) % p
-        squares = ((gap * gap % p).sum(1) + shift * 7) % p
+        squares = ((gap * gap % p).sum(1) + shift) % p
         inner = (mu[first] * mu[second] % p).sum(1) % p
         weight = _raise(squares, power, p)
         slope = power * _raise(squares, power - 1, p) % p
