@@ -1,4 +1,4 @@
-"""How many dimensions a parameterised family of weights has: formulas, and exact ranks to test them.
+"""How many dimensions a family of weights has: formulas, and the exact ranks that test them.
 
 The weights are rational functions of the parameters, so the dimension of the family is the rank
 of its Jacobian at almost every point. `measure_dimension` computes that rank at random points
@@ -72,9 +72,10 @@ def measure_dimension(family: Family, *, seed: int = 0) -> int:
             )
         if not jacobian.size:
             return 0
-        found = int(nmod_mat(*jacobian.shape, jacobian.ravel().tolist(), p).rank())
+        height, width = jacobian.shape
+        found = int(nmod_mat(height, width, jacobian.ravel().tolist(), p).rank())
         best = max(best, found)
-        if best == min(jacobian.shape):
+        if best == min(height, width):
             break
     return best
 

@@ -1,12 +1,12 @@
 """Multilayer perceptrons as networks with symmetric weights: spectral, and Coulomb.
 
 The activations of successive layers stand alternately at the two ends of N coordinates, N the
-largest sum of two successive widths. A weight matrix A then stands off the diagonal of a symmetric
-matrix, ``S[out, in] = A``, ``S[in, out] = A^T``, zero elsewhere, whose eigenvectors are the singular
-vectors of A: ``sigma`` and ``-sigma`` with ``(v, u)`` and ``(v, -u)`` over the square root of 2. What
-an activation makes of the other coordinates, ``s(0)`` say, is never read: the next layer reads the
-block that was written. So spectral networks with ``d = 2 rank`` and, as S has a zero diagonal,
-Coulomb networks with ``d <= N - 1`` can do all that perceptrons can, at a larger width.
+largest sum of two successive widths. A weight matrix A then is a block of a symmetric matrix,
+``S[out, in] = A``, ``S[in, out] = A^T``, zero elsewhere, whose eigenvectors are the singular
+vectors of A: ``sigma`` and ``-sigma`` with ``(v, u)`` and ``(v, -u)`` over the square root of 2.
+What an activation makes of the other coordinates, ``s(0)`` say, is never read: the next layer
+reads the block that was written. So spectral networks with ``d = 2 rank`` and, as S has a zero
+diagonal, Coulomb networks with ``d <= N - 1`` can do all that perceptrons can, at a larger width.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ Activation = Callable[[Array], Array]
 Layers = Sequence[tuple[npt.ArrayLike, npt.ArrayLike | None]] | Iterable[Any]
 
 # Modules that act on each number by itself, by the names of torch.nn.
-ELEMENTWISE = frozenset(
-    "CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish "
-    "ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink Threshold".split()
-)
+ELEMENTWISE = {
+    "CELU", "ELU", "GELU", "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "Identity",
+    "LeakyReLU", "LogSigmoid", "Mish", "ReLU", "ReLU6", "SELU", "SiLU", "Sigmoid", "Softplus",
+    "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +241,7 @@ def mlp_to_coulomb(
         symmetric = np.zeros((width, width))
         symmetric[writes, reads] = weight
         symmetric[reads, writes] = weight.T
-        part = represent(symmetric, 1, kernel, x, exponent=exponent, softening=softening)
+        part = represent(symmetric, position_dim, kernel, x, exponent=exponent, softening=softening)
         found.append(CoulombWeights(part.mu, part.x, bias, reads, writes, part))
     return EmbeddedNetwork(width, tuple(found))
 

@@ -177,7 +177,8 @@ def _find_clique(
     """Look for a clique of a size that contains a vertex; give up after some steps."""
     masks = [sum(1 << int(j) for j in np.flatnonzero(row)) for row in adjacent]
     # A stack entry: the vertices chosen, and a bit for each that may still join.
-    stack = [((root,), masks[root] & ~(1 << root))]
+    start: tuple[int, ...] = (root,)
+    stack = [(start, masks[root] & ~(1 << root))]
     used = 0
     while stack and used < steps:
         used += 1
