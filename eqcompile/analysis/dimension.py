@@ -184,7 +184,6 @@ def coulomb_family(
         second = second + m
     else:
         first, second = np.triu_indices(n, 1)
-    width = mu_dim + position_dim
 
     def differentiate(values: Mapping[str, Residues], p: int) -> Residues:
         mu, x = values["mu"], values["x"]
@@ -195,13 +194,14 @@ def coulomb_family(
         slope = power * _raise(squares, power - 1, p) % p
         along = (2 * inner % p * slope % p)[:, None] * gap % p
         rows = np.arange(len(first))
-        table = np.zeros((len(first), count, width), dtype=np.int64)
-        table[rows, first, :mu_dim] = mu[second] * weight[:, None] % p
-        table[rows, second, :mu_dim] = mu[first] * weight[:, None] % p
-        table[rows, first, mu_dim:] = along
-        table[rows, second, mu_dim:] = -along % p
-        own = [table[:, :, :mu_dim], table[:, :, mu_dim:]]
-        return np.concatenate([part.reshape(len(first), -1) for part in own], axis=1)
+        charges = np.zeros((len(first), count, mu_dim), dtype=np.int64)
+        charges[rows, first] = mu[second] * weight[:, None] % p
+        charges[rows, second] = mu[first] * weight[:, None] % p
+        places = np.zeros((len(first), count, position_dim), dtype=np.int64)
+        places[rows, first] = along
+        places[rows, second] = -along % p
+        flat = [part.reshape(len(first), count * part.shape[2]) for part in (charges, places)]
+        return np.concatenate(flat, axis=1)
 
     shapes = (("mu", (count, mu_dim)), ("x", (count, position_dim)))
     return Family(f"{kernel} weights of size {size}", shapes, differentiate)
