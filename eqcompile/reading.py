@@ -290,6 +290,9 @@ def _strip(annotation: Any) -> Any:
         annotation = get_args(annotation)[0]
     if isinstance(annotation, type) and issubclass(annotation, RootModel):
         return _strip(annotation.model_fields["root"].annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        options = [a for a in get_args(annotation) if a is not type(None)]
+        return _strip(options[0]) if len(options) == 1 else annotation
     return annotation
 
 
@@ -298,10 +301,9 @@ def _descend(annotation: Any, step: PathPart | _Tagged) -> Any:
     annotation = _strip(annotation)
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
-        options = [a for a in arguments if a is not type(None)]
         if isinstance(step, _Tagged):
-            return next((o for o in options if _is_branch(o, step.name)), None)
-        return _descend(options[0], step) if len(options) == 1 else None
+            return next((o for o in arguments if _is_branch(o, step.name)), None)
+        return None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields.items()
         return next((_rebuild(f) for name, f in fields if (f.alias or name) == step), None)

@@ -42,7 +42,8 @@ def build_group(code: str) -> Group:
     """Build a group as it would stand in a spec."""
     layer = f"{{name: L, group: {code}, input: V, output: V, degree: 0}}"
     spec = eqcompile.load(f"version: 1\npackage: groups\nlayers: [{layer}]\n")
-    return spec.actions[0].group
+    ((_, _, actions),) = spec.list_polynomial()
+    return actions.group
 
 
 def read_console(block: str) -> Iterator[Shown]:

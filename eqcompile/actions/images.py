@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from eqcompile.actions.group import Image, measure_image
+from eqcompile.actions.group import Image, Representation, measure_image
 from eqcompile.errors import Refusal
 from eqcompile.exact import matrices, signed
 from eqcompile.exact.fields import Scalar
@@ -50,6 +50,16 @@ def _tensor(left: Image, right: Image) -> Image:
     if isinstance(left, SignedPermutation) and isinstance(right, SignedPermutation):
         return signed.kron(left, right)
     return as_matrix(left).kron(as_matrix(right))
+
+
+def is_signed(action: Representation, generator: int) -> bool:
+    """Say whether a generator permutes the coordinates of an action up to sign."""
+    image, squares = action.images[generator], action.squares
+    if not isinstance(image, SignedPermutation):
+        return False
+    return not squares or all(
+        squares[target] == squares[source] for source, target in enumerate(image.perm.tolist())
+    )
 
 
 def multiply_images(left: Image, right: Image) -> Image:

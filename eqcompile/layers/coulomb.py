@@ -10,6 +10,7 @@ from eqcompile.layers.parameters import Parameter, ParameterisedProblem, Points
 from eqcompile.layers.problem import LayerProblem
 from eqcompile.spec.neurons import NeuronActions
 from eqcompile.spec.parameterised import CoulombLayer, DistanceLayer, PositionPair, Softening
+from eqcompile.spec.placements import find_centre
 
 
 @register_layer("distance_product", "w_ij = <mu_i, mu_j> |x_i - x_j|^2")
@@ -30,7 +31,7 @@ def resolve_coulomb(
         dtype=dtype,
         options=tuple(sorted(options.items())),
         parameters=_list_parameters(options, n_in, n_out),
-        positions=_list_positions(entry),
+        positions=_list_positions(entry, actions),
         group=actions.group if actions is not None else None,
         ties=() if actions is None else _tie(entry.name, options, actions),
         orbitals=None if actions is None else TieBuilder(entry.name, actions).tie_weights(),
@@ -68,14 +69,20 @@ def _write_formula(options: dict[str, Any]) -> str:
     if options["kernel"] == "product":
         weights = f"{charges} {distance}" + ("" if exponent == "1" else f"^{exponent}")
     else:
-        softening = "softening" if options["learn_softening"] else f"{options['softening']:g}"
-        base = f"{distance}^2" + ("" if softening == "0" else f" + {softening}")
-        power = f"{options['exponent'] / 2:g}"
-        weights = f"{charges} / ({base})" + ("" if power == "1" else f"^{power}")
+        weights = f"{charges} / {_write_distance(distance, options)}"
     if not options["square"]:
         return f"w_ij = {weights}"
     diagonal = {"none": "0", "free": "diagonal_i", "chemistry": "0.5 |mu_i|^2.4"}
     return f"w_ij = {weights}, w_ii = {diagonal[options['diagonal']]}"
+
+
+def _write_distance(distance: str, options: dict[str, Any]) -> str:
+    """Write what a Coulomb layer divides by."""
+    if not options["softening"]:
+        return f"{distance}^{options['exponent']:g}"
+    softening = "softening" if options["learn_softening"] else f"{options['softening']:g}"
+    power = f"{options['exponent'] / 2:g}"
+    return f"({distance}^2 + {softening})" + ("" if power == "1" else f"^{power}")
 
 
 def _list_parameters(options: dict[str, Any], n_in: int, n_out: int) -> tuple[Parameter, ...]:
@@ -98,14 +105,24 @@ def _list_parameters(options: dict[str, Any], n_in: int, n_out: int) -> tuple[Pa
 
 
 def _list_positions(
-    entry: CoulombLayer | DistanceLayer,
+    entry: CoulombLayer | DistanceLayer, actions: NeuronActions | None
 ) -> tuple[tuple[str, Points], ...]:
+    """Return given positions; about the centre of the group where there is one."""
     if entry.positions is None:
         return ()
     values = entry.positions.values
     if isinstance(values, PositionPair):
-        return ("x", values.outputs), ("y", values.inputs)
-    return (("x", values),)
+        sides = [("x", values.outputs), ("y", values.inputs)]
+    else:
+        sides = [("x", values)]
+    centre = None if actions is None else find_centre(entry, actions)
+    if centre is None:
+        return tuple(sides)
+    return tuple((name, _shift(rows, centre)) for name, rows in sides)
+
+
+def _shift(rows: Points, centre: tuple[float, ...]) -> Points:
+    return tuple(tuple(a - b for a, b in zip(row, centre, strict=True)) for row in rows)
 
 
 def _tie(name: str, options: dict[str, Any], actions: NeuronActions) -> tuple[LayerProblem, ...]:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from eqcompile.actions.constructions import take_trivial
 from eqcompile.actions.group import Representation
 from eqcompile.exact.signed import SignedPermutation
@@ -78,11 +76,8 @@ class TieBuilder:
 
 def drop_signs(action: Representation) -> Representation:
     """Return an action by signed permutations without its signs."""
-    images = tuple(
-        SignedPermutation(image.perm, np.abs(image.signs))
-        for image in action.images
-        if isinstance(image, SignedPermutation)
-    )
-    same = all(image.is_unsigned for image in action.images if isinstance(image, SignedPermutation))
-    text = action.text if same else f"|{action.text}|"
-    return replace(action, text=text, images=images)
+    found = [image for image in action.images if isinstance(image, SignedPermutation)]
+    if all(image.is_unsigned for image in found):
+        return action
+    images = tuple(SignedPermutation.unsigned(image.perm) for image in found)
+    return replace(action, text=f"|{action.text}|", images=images)

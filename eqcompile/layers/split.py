@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eqcompile.actions.group import Group, Representation
+from eqcompile.actions.images import is_signed
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import SignedPermutation
 from eqcompile.layers.problem import LinearGenerator, SignedAction
@@ -51,16 +52,6 @@ def split_generators(
     labels = tuple(group.labels[i] for i in signed) or ("identity",)
     *split, last = (_keep_signed(action, signed) for action in actions)
     return SplitActions(labels, tuple(split), last, tuple(linear))
-
-
-def is_signed(action: Representation, generator: int) -> bool:
-    """Say whether a generator permutes the coordinates of an action up to sign."""
-    image, squares = action.images[generator], action.squares
-    if not isinstance(image, SignedPermutation):
-        return False
-    return not squares or all(
-        squares[target] == squares[source] for source, target in enumerate(image.perm.tolist())
-    )
 
 
 def _keep_signed(action: Representation, signed: Sequence[int]) -> SignedAction:

@@ -22,6 +22,13 @@ from eqcompile.reading import read_model
 from eqcompile.spec.entries import IMAGE_KEYS, Images
 from eqcompile.spec.images import read_images
 from eqcompile.spec.inputs import LONE_INPUT
+from eqcompile.spec.neurons import (
+    NeuronActions,
+    complete_actions,
+    refuse_group,
+    spell_action,
+)
+from eqcompile.spec.parameterised import ACTIONS_OF, MODELS, ParameterisedLayer
 from eqcompile.spec.positions import Path
 
 T = TypeVar("T")
@@ -64,11 +71,11 @@ class ActionBuilder:
     _groups: dict[str, Group] = field(default_factory=dict)
     _named: dict[str, tuple[Group, Representation]] = field(default_factory=dict)
 
-    def build(self) -> tuple[LayerActions | None, ...]:
+    def build(self) -> tuple[LayerActions | NeuronActions | None, ...]:
         """Build all groups, then the named representations, then the actions of each layer.
 
         Returns:
-            One entry per layer; None where something is wrong or the layer is of another family.
+            One entry per layer; None where something is wrong or the layer has no group.
         """
         for name, entry in _entries(self.data, "groups"):
             group = self._build_group(entry, ("groups", name))
@@ -133,9 +140,13 @@ class ActionBuilder:
         if built is not None:
             self._named[name] = group, replace(built, text=name)
 
-    def _build_layer(self, layer: object, at: Path) -> LayerActions | None:
-        if not isinstance(layer, dict) or layer.get("family", "polynomial") != "polynomial":
+    def _build_layer(self, layer: object, at: Path) -> LayerActions | NeuronActions | None:
+        if not isinstance(layer, dict):
             return None
+        family = layer.get("family", "polynomial")
+        if family != "polynomial":
+            model = MODELS.get(family) if isinstance(family, str) else None
+            return None if model is None else self._build_neurons(layer, model, at)
         group = self._build_group(layer.get("group"), (*at, "group"))
         if group is None:
             return None
@@ -171,6 +182,33 @@ class ActionBuilder:
         actions = [build_representation(text, group, {}) for text, _ in found]
         powers = (found[0][1], found[1][1])
         return LayerActions(group, ((LONE_INPUT, actions[0]),), actions[1], powers)
+
+    def _build_neurons(
+        self, layer: Mapping[str, Any], model: type[ParameterisedLayer], at: Path
+    ) -> NeuronActions | None:
+        """Build what the group of a parameterised layer does, if it has one."""
+        group = self._build_group(layer.get("group"), (*at, "group"))
+        if group is None:
+            return None
+        refused = refuse_group(group)
+        if refused is not None:
+            self.refusals.append(refused.move((*at, "group")))
+            return None
+        known = {f.alias or name for name, f in ACTIONS_OF[model].model_fields.items()}
+        given = [(key, value) for key, value in _entries(layer, "actions") if key in known]
+        built = {
+            key: self._build_action(value, group, (*at, "actions", key), spell_action(key))
+            for key, value in given
+        }
+        found = {key: action for key, action in built.items() if action is not None}
+        if len(found) < len(built):
+            return None
+        if self._attempt((*at, "group"), lambda: _join_fields(group, [*found.values()])) is None:
+            return None
+        try:
+            return complete_actions(read_model(model, layer), group, found)
+        except Refusals:
+            return None
 
     def _build_inputs(
         self, value: object, group: Group, at: Path

@@ -13,7 +13,7 @@ from math import perm, prod
 import numpy as np
 
 from eqcompile.actions.fibrations import MAX_SLOTS as STORED_SLOTS
-from eqcompile.actions.group import Representation
+from eqcompile.actions.group import Group, Representation
 from eqcompile.actions.sizes import spell_count
 from eqcompile.errors import Refusal
 from eqcompile.exact.monomials import count_monomials, partitions
@@ -25,6 +25,7 @@ from eqcompile.spec.model import PolynomialLayer
 MAX_MONOMIALS = 4_000_000
 MAX_SLOTS = 2**40
 MAX_WALK = 50_000_000
+MAX_ENTRIES = 20_000_000
 MAX_CHANNEL_TUPLES = 1_000_000
 
 
@@ -58,6 +59,16 @@ def _check_degree(actions: LayerActions, degree: Degree) -> Refusal | None:
         if orbits * monomials > MAX_WALK:
             return _refuse(f"{size} for each of {orbits} orbits of outputs, too many")
     return None
+
+
+def check_tie(group: Group, neurons: Representation, columns: Representation) -> Refusal | None:
+    """Refuse a parameter by neurons and columns that is too large to tie."""
+    slots = neurons.dim * columns.dim
+    if slots <= MAX_ENTRIES and slots * len(group.labels) <= MAX_WALK:
+        return None
+    size = f"a parameter of {neurons.dim} rows and {columns.dim} columns"
+    text = f"{size} is too large for {len(group.labels)} generators"
+    return Refusal("too-large", text, "use fewer neurons, columns or generators")
 
 
 def _spell_degree(actions: LayerActions, degree: Degree) -> str:

@@ -21,11 +21,14 @@ from eqcompile.spec.constraints import check_constraints
 from eqcompile.spec.inputs import check_inputs
 from eqcompile.spec.model import Document, PolynomialLayer
 from eqcompile.spec.neurons import NeuronActions
-from eqcompile.spec.parameterised import PARAMETERISED, ParameterisedLayer
+from eqcompile.spec.parameterised import MODELS, PARAMETERISED, ParameterisedLayer
+from eqcompile.spec.parameterised_checks import check_parameterised
 from eqcompile.spec.positions import Leaf, Located, strip_places, walk_leaves
 from eqcompile.spec.sources import SpecSource, open_source
 from eqcompile.spec.unserved import list_unserved
 from eqcompile.spec.yaml_tree import read_yaml
+
+Actions = LayerActions | NeuronActions | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Spec:
     source: Located
     folder: Folder
     digest: str
-    actions: tuple[LayerActions | NeuronActions | None, ...]
+    actions: tuple[Actions, ...]
 
     def list_polynomial(self) -> tuple[tuple[int, PolynomialLayer, LayerActions], ...]:
         """Return every polynomial layer with its place and its actions."""
@@ -152,24 +155,30 @@ def _list_repeated(data: Mapping[str, Any], located: Located) -> list[Refusal]:
     return found
 
 
-def _list_oversized(
-    data: Mapping[str, Any], actions: tuple[LayerActions | NeuronActions | None, ...]
-) -> list[Refusal]:
+def _list_oversized(data: Mapping[str, Any], actions: tuple[Actions, ...]) -> list[Refusal]:
     found: list[Refusal] = []
     for i, built in enumerate(actions):
+        entry = data["layers"][i]
+        family = entry.get("family", "polynomial") if isinstance(entry, dict) else None
         try:
-            layer = read_model(PolynomialLayer, data["layers"][i])
+            if family in MODELS:
+                layer = read_model(MODELS[family], entry)
+                refused = check_parameterised(layer, built)
+            else:
+                refused = _check_polynomial(read_model(PolynomialLayer, entry), built)
         except Refusals:
             continue
-        refused = check_inputs(layer)
-        if not isinstance(built, LayerActions):
-            pass
-        elif built.powers is not None and not refused:
-            refused = check_any_size(layer, built.powers)
-        elif not refused:
-            refused = check_size(layer, built) or check_constraints(layer, built)
         found += [refusal.move(("layers", i)) for refusal in refused]
     return found
+
+
+def _check_polynomial(layer: PolynomialLayer, built: Actions) -> list[Refusal]:
+    refused = check_inputs(layer)
+    if refused or not isinstance(built, LayerActions):
+        return refused
+    if built.powers is not None:
+        return check_any_size(layer, built.powers)
+    return check_size(layer, built) or check_constraints(layer, built)
 
 
 def _follows(refusal: Refusal, structural: list[Refusal]) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field, PlainValidator, Strict, WithJsonSchema
 from eqcompile.actions.group import GroupEntry
 from eqcompile.errors import Refusal
 from eqcompile.exact.scalars import parse_scalar
-from eqcompile.reading import refuse_value, spell_value
+from eqcompile.reading import refuse_value, shorten, spell_value
 from eqcompile.spec.entries import Action, Entry
 from eqcompile.spec.names import LayerName
 
@@ -32,6 +32,9 @@ Order = Annotated[int, Field(ge=2, le=MAX_ORDER)]
 Leak = Annotated[float, Field(ge=-MAX_SCALE, le=MAX_SCALE)]
 
 
+_SMALLER = "measure positions in a larger unit"
+
+
 def _read_sign(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value not in (1, -1):
         text = f"expected 1 or -1, found {spell_value(value)}"
@@ -39,23 +42,32 @@ def _read_sign(value: object) -> int:
     return value
 
 
+def _read_expression(text: str) -> float:
+    """Read a coordinate from an exact expression."""
+    try:
+        value = float(parse_scalar(text))
+    except Refusal as refusal:
+        raise refuse_value(refusal.rule, refusal.text, refusal.help) from None
+    if not abs(value) <= MAX_COORDINATE:
+        found = f"{shorten(text)} is beyond {MAX_COORDINATE}, the largest coordinate there is"
+        raise refuse_value("scalar", found, _SMALLER)
+    return value
+
+
 def _read_coordinate(value: object) -> float:
     """Read a coordinate: a number, or an exact expression."""
     if isinstance(value, str):
-        try:
-            value = float(parse_scalar(value))
-        except Refusal as refusal:
-            raise refuse_value(refusal.rule, refusal.text, refusal.help) from None
+        return _read_expression(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         text = f"expected a number, found {spell_value(value)}"
         raise refuse_value("type", text, 'write a number, or an expression such as "sqrt(3)/2"')
     if not abs(value) <= MAX_COORDINATE:
         text = f"expected a coordinate of at most {MAX_COORDINATE}, found {value}"
-        raise refuse_value("range", text, "measure positions in a larger unit")
+        raise refuse_value("range", text, _SMALLER)
     return float(value)
 
 
-Sign = Annotated[int, PlainValidator(_read_sign), WithJsonSchema({"enum": [1, -1]})]
+Sign = Annotated[int, PlainValidator(_read_sign), WithJsonSchema({"type": "integer", "enum": [1, -1]})]
 _NUMBER = {"type": "number", "minimum": -MAX_COORDINATE, "maximum": MAX_COORDINATE}
 Coordinate = Annotated[
     float,
@@ -205,3 +217,15 @@ class HomeostaticLayer(Entry):
 
 ParameterisedLayer = CoulombLayer | DistanceLayer | SpectralLayer | HomeostaticLayer
 PARAMETERISED = (CoulombLayer, DistanceLayer, SpectralLayer, HomeostaticLayer)
+MODELS: dict[str, type[ParameterisedLayer]] = {
+    "coulomb": CoulombLayer,
+    "distance_product": DistanceLayer,
+    "spectral": SpectralLayer,
+    "homeostatic": HomeostaticLayer,
+}
+ACTIONS_OF: dict[type[ParameterisedLayer], type[Entry]] = {
+    CoulombLayer: CoulombActionsEntry,
+    DistanceLayer: CoulombActionsEntry,
+    SpectralLayer: SpectralActionsEntry,
+    HomeostaticLayer: HomeostaticActionsEntry,
+}

@@ -10,12 +10,11 @@ import pytest
 from eqcompile.actions.group import Representation
 from eqcompile.errors import SpecError
 from eqcompile.exact.monomials import list_channel_tuples, partitions
-from eqcompile.layers.families import LAYERS
 from eqcompile.layers.polynomial import resolve
 from eqcompile.layers.problem import Channels, LayerProblem
 from eqcompile.spec import bounds, load
-from eqcompile.spec.model import FAMILIES, FORMS
-from eqcompile.spec.unserved import SERVED_FAMILIES, SERVED_FORMS
+from eqcompile.spec.model import FORMS
+from eqcompile.spec.unserved import SERVED_FORMS
 
 LAYER: dict[str, Any] = {
     "name": "Quad",
@@ -37,7 +36,8 @@ def load_action(group: dict[str, Any]) -> Representation:
     spec = load(
         {"version": 1, "package": "nets", "layers": [{**LAYER, "group": group, "degree": 0}]}
     )
-    return spec.actions[0].output
+    ((_, _, actions),) = spec.list_polynomial()
+    return actions.output
 
 
 def refuse_layer(**changes: Any) -> str:
@@ -115,15 +115,6 @@ def test_orbits_of_outputs_are_counted() -> None:
     assert bounds.count_orbits(load_action(reversal)) == 50
     two = {"product": {"factors": [{"cyclic": 3}, {"cyclic": 4}], "on": "union"}}
     assert bounds.count_orbits(load_action(two)) == 2
-
-
-def test_families_of_the_language_are_registered() -> None:
-    assert tuple(LAYERS) == FAMILIES
-    served = tuple(name for name, family in LAYERS.items() if family.resolve is not None)
-    assert served == SERVED_FAMILIES
-    for name, family in LAYERS.items():
-        assert family.name == name
-        assert (family.resolve is None) == family.summary.endswith("(not yet served)")
 
 
 def test_served_forms_are_forms() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 
 from eqcompile.errors import SpecError
-from eqcompile.spec import load
+from eqcompile.spec import Spec, load
+from eqcompile.spec.actions import LayerActions
 from eqcompile.spec.schema import json_schema
 
 HERE = Path(__file__).parent
@@ -35,3 +36,9 @@ def list_rules(source: Path | str) -> list[str]:
     except SpecError as error:
         return [found.rule for found in error.diagnostics]
     return []
+
+
+def read_actions(spec: Spec) -> LayerActions:
+    """Return the actions of the one layer of a spec, a polynomial one."""
+    ((_, _, actions),) = spec.list_polynomial()
+    return actions

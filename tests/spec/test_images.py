@@ -11,6 +11,7 @@ from eqcompile.exact.matrices import Matrix
 from eqcompile.spec import load
 from eqcompile.spec.actions import LayerActions
 from tests.actions.linear import sign
+from tests.spec.cases import read_actions
 
 SHEAR = [[1, 1], [0, 1]]
 TURN = [[0, -1], [1, 0]]
@@ -18,8 +19,7 @@ TURN = [[0, -1], [1, 0]]
 
 def load_actions(layer: dict[str, Any], **sections: Any) -> LayerActions:
     entry = {"name": "L", "input": "V", "output": "V", "degree": 1, **layer}
-    (actions,) = load({"version": 1, "package": "nets", "layers": [entry], **sections}).actions
-    return actions
+    return read_actions(load({"version": 1, "package": "nets", "layers": [entry], **sections}))
 
 
 def test_inputs_keep_their_names_and_their_order() -> None:
@@ -31,7 +31,7 @@ def test_inputs_keep_their_names_and_their_order() -> None:
         "degrees": [{"y": 1, "a": 1}],
     }
     entry = {"name": "L", "output": "V", **layer}
-    (actions,) = load({"version": 1, "package": "nets", "layers": [entry]}).actions
+    actions = read_actions(load({"version": 1, "package": "nets", "layers": [entry]}))
     assert [(name, action.dim) for name, action in actions.inputs] == [
         ("y", 5),
         ("a", 3),

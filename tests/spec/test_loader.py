@@ -18,7 +18,7 @@ from eqcompile.spec.loader import digest_document
 from eqcompile.spec.positions import strip_places
 from eqcompile.spec.sources import MAX_BYTES, render_plain
 from eqcompile.spec.yaml_tree import read_yaml
-from tests.spec.cases import HERE, VALID, WRONG
+from tests.spec.cases import HERE, VALID, WRONG, read_actions
 
 STARTER = HERE / "valid" / "starter.yaml"
 LAYER = {"name": "Quad", "group": {"cyclic": 4}, "input": "V", "output": "V", "degree": 2}
@@ -78,13 +78,13 @@ def test_words_of_yaml_1_1_are_strings() -> None:
     spec = load(text + "groups: {yes: {cyclic: 3}, no: {cyclic: 4}, on: {cyclic: 5}}\n")
     assert spec.document.package == "on"
     assert list(spec.document.groups) == ["yes", "no", "on"]
-    assert spec.actions[0].group.name == "C_4"
+    assert read_actions(spec).group.name == "C_4"
 
 
 def test_a_lone_1_is_the_trivial_representation() -> None:
     for written in (1, "1"):
         spec = load({**PLAIN, "layers": [{**LAYER, "output": written}]})
-        assert spec.actions[0].output.dim == 1
+        assert read_actions(spec).output.dim == 1
     assert "error[type]" in load_error({**PLAIN, "layers": [{**LAYER, "output": True}]})
 
 
@@ -179,7 +179,7 @@ def test_files_of_graphs_are_read_below_the_folder(tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(TEXT.replace("{cyclic: 4}", "{graph: {file: nets/path.txt}}"))
     spec = load(path)
-    assert spec.actions[0].group.dim == 3
+    assert read_actions(spec).group.dim == 3
     assert read_files(spec) == {"nets/path.txt": "0 1\n1 2\n"}
 
 

@@ -77,7 +77,9 @@ SCALARS: list[Any] = [None, True, 0, 1, 2, -1, 2.0, 2.5, 10**6, "", "V", "any", 
 LISTS: list[Any] = [[], [0], [[1, 0]], ["(0 1)"]]
 MAPPINGS: list[Any] = [{}, {"x": "V"}, {"permutations": [[1, 0]]}, {"cyclic": 2}, {"in": 2}]
 VALUES = st.sampled_from([*SCALARS, *LISTS, *MAPPINGS])
-KEYS = st.sampled_from(["x", "name", "degree", "degrees", "group", "form", "matrices", "n", "V"])
+WORDS = ["x", "name", "degree", "degrees", "group", "form", "matrices", "n", "V"]
+OPTIONS = ["family", "size", "rank", "softening", "positions", "actions", "neurons", "in"]
+KEYS = st.sampled_from([*WORDS, *OPTIONS])
 
 
 def list_places(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
