@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import eqcompile.layers.coulomb
 import eqcompile.layers.homeostatic
-import eqcompile.layers.spectral  # noqa: F401  (all three register their families)
+import eqcompile.layers.spectral  # noqa: F401  (each registers its families)
 from eqcompile.layers.families import LAYERS
 from eqcompile.layers.parameters import Parameter, ParameterisedProblem, Points
 from eqcompile.spec import Spec
