@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.actions_of import Generators, cyclic, permute
+from tests.actions_of import Generators, permute
 from tests.emit.parameterised_packages import describe_tie, make_package
 
 MODULES = ("homeostatic", "stability", "homeostatic_checks")
@@ -101,6 +101,3 @@ def follow(package: ModuleType, layer: Any, r: Tensor, weights: Tensor) -> Tenso
     moment = layer.symmetrise(torch.outer(responses, responses))
     adapted: Tensor = module.update(weights, layer.target, moment, (layer.alpha, layer.leak))
     return adapted
-
-
-__all__ = ["cyclic"]
