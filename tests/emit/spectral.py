@@ -13,11 +13,12 @@ from tests.emit.parameterised_packages import describe_tie, make_package
 
 MODULES = ("directions", "extremes", "growth", "memories", "spectral", "spectral_checks")
 
-TEXT = '''
+TEXT = """
 from __future__ import annotations
 
-from .spectral import SpectralFacts as _SpectralFacts
-from .spectral import SpectralLayer as _SpectralLayer
+from .spectral import SpectralFacts, SpectralLayer
+
+_SpectralFacts, _SpectralLayer = SpectralFacts, SpectralLayer
 
 
 class Low(_SpectralLayer):
@@ -54,7 +55,7 @@ class Cubic(_SpectralLayer):
 
 class Line(_SpectralLayer):
     facts = _SpectralFacts("Line", 1, 1, "float64", True, 1, order=5)
-'''
+"""
 
 TIED = '''
 

@@ -1,0 +1,436 @@
+"""Growth of spectral layers: what is kept, where new directions point, what optimizers keep."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Callable
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.emit.spectral import FREE, GROUPED, install_spectral
+
+Loss = Callable[[], Any]
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    return install_spectral(tmp_path_factory.mktemp("spectral"))
+
+
+def make(layers: ModuleType, *facts: Any, **options: Any) -> Any:
+    """Make a layer of a class that is in no package."""
+    fixed = layers.SpectralFacts("Made", *facts, **options)
+    return type("Made", (layers.SpectralLayer,), {"facts": fixed})()
+
+
+def pose(layer: Any, count: int = 20) -> tuple[Tensor, Loss]:
+    """Draw inputs, and a loss that has no gradient of zero."""
+    z = torch.randn(count, layer.facts.n_in, dtype=torch.float64)
+    target = torch.randn(count, layer.facts.n_out, dtype=torch.float64)
+    return z, lambda: (layer(z).tanh() - target).pow(2).sum()
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Loss) -> None:
+    optimizer.zero_grad()
+    loss().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("name", [name for name in FREE if name != "Line"])
+@pytest.mark.parametrize("chosen", [True, False])
+def test_the_function_is_kept(layers: ModuleType, name: str, chosen: bool) -> None:
+    layer = getattr(layers, name)()
+    z, loss = pose(layer)
+    y, before = layer(z).detach(), layer.rank
+    found = layer.grow_(1, loss if chosen else None)
+    found = torch.cat([found, layer.grow_(1, loss)])
+    assert float((layer(z).detach() - y).abs().max()) < 1e-12
+    assert layer.rank == before + 2
+    assert layer.lam[-2:].tolist() == [0, 0]
+    for side in layer.sides:
+        lengths = getattr(layer, side)[:, -2:].norm(dim=0)
+        torch.testing.assert_close(lengths, torch.ones(2, dtype=torch.float64))
+    # Never dead: every new strength has a gradient, and it is the one that was promised.
+    (slopes,) = torch.autograd.grad(loss(), [layer.lam])
+    assert bool((slopes[-2:] != 0).all())
+    torch.testing.assert_close(slopes[-1], found[-1])
+    assert bool(found[0].isnan()) != chosen
+
+
+def test_a_direction_of_zero_would_be_dead(layers: ModuleType) -> None:
+    """Why growth starts with a strength of 0: from q = 0 nothing has a gradient."""
+    layer = layers.Low()
+    layer.grow_(1)
+    with torch.no_grad():
+        layer.q[:, -1], layer.lam[-1] = 0.0, 1.0
+    _, loss = pose(layer)
+    q, lam = torch.autograd.grad(loss(), [layer.q, layer.lam])
+    assert not q[:, -1].any()
+    assert lam[-1] == 0
+
+
+def find_gradient(layer: Any, loss: Loss) -> Any:
+    """The gradient in the dense weights, by autograd through a layer of dense weights."""
+    dense = layer.dense_weight().detach().requires_grad_()
+    bias = layer.full("bias") if layer.facts.bias else 0.0
+    layer.forward = lambda z: z @ dense.mT + bias
+    (found,) = torch.autograd.grad(loss(), dense)
+    del layer.forward
+    return found
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20, 200])
+@pytest.mark.parametrize("n", [5, 40])
+def test_square_layers_grow_along_extreme_eigenvectors(
+    layers: ModuleType, n: int, rows: int
+) -> None:
+    layer = make(layers, n, n, "float64", True, 2)
+    _, loss = pose(layer, rows)
+    gradient = find_gradient(layer, loss)
+    values = torch.linalg.eigvalsh((gradient + gradient.mT) / 2)
+    expected = values[values.abs().argsort(descending=True)][:3]
+    found = layer.grow_(3, loss)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    new = layer.q[:, -3:]
+    torch.testing.assert_close(new.mT @ new, torch.eye(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 20, 200])
+@pytest.mark.parametrize(("n_in", "n_out"), [(6, 4), (30, 50), (50, 30)])
+def test_rectangular_layers_grow_along_singular_vectors(
+    layers: ModuleType, n_in: int, n_out: int, rows: int
+) -> None:
+    layer = make(layers, n_in, n_out, "float64", False, 2)
+    _, loss = pose(layer, rows)
+    values = torch.linalg.svdvals(find_gradient(layer, loss))
+    found = layer.grow_(3, loss)
+    torch.testing.assert_close(found.abs(), values[:3], rtol=1e-9, atol=1e-9)
+    for side in (layer.u, layer.v):
+        new = side[:, -3:]
+        torch.testing.assert_close(new.mT @ new, torch.eye(3, dtype=torch.float64))
+
+
+def test_a_large_layer_is_searched_without_a_matrix(layers: ModuleType) -> None:
+    """Of 4,000 neurons: a Krylov space of a few blocks finds the few large eigenvalues."""
+    basis = torch.linalg.qr(torch.randn(4000, 3)).Q
+    z = torch.randn(3000, 4000)
+    extremes = importlib.import_module(f"{layers.__name__}.extremes")
+    noise = 1e-3 * torch.randn(3000, 4000)
+    strengths = torch.tensor([3.0, -2.0, 1.0])
+    rows = extremes.Rows(z, noise + (z @ basis * strengths) @ basis.mT)
+    found = extremes.search_eigenvectors(rows, 3)
+    overlaps = (found.mT @ basis).abs()
+    assert bool((overlaps.amax(0) > 0.6).all()), overlaps
+    values = extremes.measure_directions(rows, found, found, 2)
+    assert values[0] > 0 > values[1]
+
+
+def test_constrained_layers_search_what_is_orthogonal(layers: ModuleType) -> None:
+    layer = layers.Frame()
+    _, loss = pose(layer)
+    gradient = find_gradient(layer, loss)
+    q = layer.directions()[0].detach()
+    apart = torch.eye(9, dtype=torch.float64) - q @ q.mT
+    values = torch.linalg.eigvalsh(apart @ (gradient + gradient.mT) @ apart / 2)
+    expected = values[values.abs().argsort(descending=True)][:2]
+    torch.testing.assert_close(layer.grow_(2, loss), expected)
+    gram = layer.q.mT @ layer.q
+    torch.testing.assert_close(gram, torch.eye(6, dtype=torch.float64))
+    with pytest.raises(ValueError, match="there are no 10 orthonormal directions"):
+        layer.grow_(4)
+
+
+def test_without_a_closure_directions_are_orthogonal_while_there_is_room(
+    layers: ModuleType,
+) -> None:
+    layer = layers.Low()
+    layer.grow_(9)
+    old, new = layer.q[:, :3], layer.q[:, 3:]
+    torch.testing.assert_close(new.mT @ new, torch.eye(9, dtype=torch.float64))
+    assert float((old.mT @ new).detach().abs().max()) < 1e-12
+    assert bool(layer.grow_(2).isnan().all())
+    torch.testing.assert_close(layer.q[:, -2:].norm(dim=0), torch.ones(2, dtype=torch.float64))
+
+
+def plant_tensor(layers: ModuleType, order: int, square: bool) -> tuple[Any, Loss]:
+    """A loss that is linear in the output, whose gradient is a tensor of two known directions."""
+    layer = make(layers, 6, 6, "float64", square, 1, order=order)
+    basis = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64)).Q
+    z = torch.randn(300, 6, dtype=torch.float64)
+    powers = torch.stack([-(3.0) * (z @ basis[:, 0]) ** (order - 1), (z @ basis[:, 1])], -1)
+    slopes = powers @ basis[:, [0, 1]].mT
+    return layer, lambda: (layer(z) * slopes).sum()
+
+
+def climb(measure: Callable[[Tensor, Tensor], Tensor], square: bool) -> float:
+    """Climb to a local extreme of a form on unit vectors, by autograd from a random start."""
+    points = [torch.randn(6, 1, dtype=torch.float64).requires_grad_() for _ in range(2 - square)]
+    climber: Any = torch.optim.LBFGS(points, max_iter=200, line_search_fn="strong_wolfe")
+    sign = 1.0 if torch.rand(()) < 0.5 else -1.0
+
+    def find() -> Tensor:
+        return measure(points[0] / points[0].norm(), points[-1] / points[-1].norm()).sum()
+
+    def descend() -> Any:
+        climber.zero_grad()
+        loss: Any = sign * find() / 1e3
+        loss.backward()
+        return loss
+
+    climber.step(descend)
+    return abs(float(find().detach()))
+
+
+@pytest.mark.parametrize("square", [True, False])
+@pytest.mark.parametrize("order", [3, 4, 5])
+def test_tensors_grow_where_the_form_is_large(layers: ModuleType, order: int, square: bool) -> None:
+    """At the largest value that many climbs from random starts find."""
+    layer, loss = plant_tensor(layers, order, square)
+    extremes = importlib.import_module(f"{layers.__name__}.extremes")
+    growth = importlib.import_module(f"{layers.__name__}.growth")
+    measure = partial(extremes.measure_directions, growth.record_rows(layer, loss), order=order)
+    best = max(climb(measure, square) for _ in range(20))
+    found = layer.grow_(2, loss)
+    assert abs(float(found[0])) == pytest.approx(best, rel=1e-3)
+    new = layer.directions()[1][:, -2:]
+    torch.testing.assert_close(new.mT @ new, torch.eye(2, dtype=torch.float64))
+
+
+def test_greedy_growth_is_deflation(layers: ModuleType) -> None:
+    """Of ``|W - W*|^2 / 2`` each rank step with its best strength takes off one eigenpair."""
+    layer = make(layers, 30, 30, "float64", True, 1)
+    q = torch.linalg.qr(torch.randn(30, 5, dtype=torch.float64)).Q
+    target = q @ torch.diag(torch.tensor([3.0, -2.0, 1.5, -1.0, 0.5], dtype=torch.float64)) @ q.mT
+    unit = torch.eye(30, dtype=torch.float64)
+    with torch.no_grad():
+        layer.lam.zero_()
+
+    def loss() -> Any:
+        return (layer(unit) - target).pow(2).sum() / 2
+
+    sizes = []
+    for _ in range(5):
+        found = layer.grow_(1, loss)
+        with torch.no_grad():
+            layer.lam[-1] = -found[0]
+        sizes.append(float(loss().detach()))
+    expected = torch.tensor([3, -2, 1.5, -1, 0.5], dtype=torch.float64)
+    torch.testing.assert_close(layer.lam[1:], expected)
+    assert sizes == sorted(sizes, reverse=True)
+    assert (2 * sizes[-1]) ** 0.5 < 1e-10 < sizes[-2]
+
+
+def fit_strength(layer: Any, loss: Loss) -> None:
+    """Find the best last strength by Newton's method."""
+    for _ in range(30):
+        (slope,) = torch.autograd.grad(loss(), [layer.lam], create_graph=True)
+        (bend,) = torch.autograd.grad(slope[-1], [layer.lam])
+        with torch.no_grad():
+            step = slope[-1] / bend[-1].abs().clamp(min=1e-9)
+            layer.lam[-1] -= step.clamp(-2, 2)
+
+
+def grow_and_fit(layers: ModuleType, how: str) -> list[float]:
+    """Fit ``tanh(W z)`` to a full matrix; return the loss at first and after each direction."""
+    torch.manual_seed(0)
+    n, count = 40, 200
+    z = torch.randn(count, n, dtype=torch.float64)
+    full = torch.randn(n, n, dtype=torch.float64)
+    target = torch.tanh(z @ (full + full.mT) / n**0.5)
+    layer = make(layers, n, n, "float64", True, 1)
+    with torch.no_grad():
+        layer.lam.zero_()
+
+    def loss() -> Any:
+        return (layer(z).tanh() - target).pow(2).sum() / (2 * count)
+
+    losses = [float(loss().detach())]
+    for _ in range(12):
+        gradient = find_gradient(layer, loss) if how == "one power iteration" else None
+        layer.grow_(1, loss if how == "extreme" else None)
+        if gradient is not None:
+            with torch.no_grad():
+                found = (gradient + gradient.mT) @ torch.randn(n, dtype=torch.float64)
+                layer.q[:, -1] = found / found.norm()
+        fit_strength(layer, loss)
+        losses.append(float(loss().detach()))
+    return losses
+
+
+def test_extreme_directions_beat_other_choices(layers: ModuleType) -> None:
+    """After 1, 4 and 12 new directions, of 40 neurons."""
+    choices = ("extreme", "one power iteration", "random")
+    extreme, power, random = (grow_and_fit(layers, how) for how in choices)
+    assert extreme[0] == power[0] == random[0] > 9
+    for count in (1, 4, 12):
+        assert extreme[count] < power[count] < random[0]
+        assert extreme[count] < random[count]
+    assert extreme[12] < 0.55 * min(power[12], random[12])
+
+
+OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, nesterov=True),
+    "Adam": lambda p: torch.optim.Adam(p, lr=0.02, amsgrad=True),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.02, weight_decay=0.1),
+    "RMSprop": lambda p: torch.optim.RMSprop(p, lr=0.01, centered=True, momentum=0.5),
+}
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("name", ["Low", "Wide", "Unit"])
+def test_optimizers_go_on_as_if_nothing_had_grown(layers: ModuleType, name: str, kind: str) -> None:
+    """With the new strengths held at 0 every other parameter takes the same path."""
+    grown = getattr(layers, name)()
+    z, _ = pose(grown)
+    other = copy.deepcopy(grown)
+    pairs = []
+    for layer in (grown, other):
+        network = nn.Sequential(layer, nn.Tanh())
+        optimizer = OPTIMIZERS[kind](network.parameters())
+        pairs.append((optimizer, lambda net=network: (net(z) - 0.3).pow(2).sum()))
+    for _ in range(5):
+        for pair in pairs:
+            descend(*pair)
+    optimizer, loss = pairs[0]
+    assert bool((grown.grow_(2, loss, optimizer=optimizer) != 0).all())
+    rank = other.rank
+    mask = (torch.arange(rank + 2) < rank).double()
+    grown.lam.register_hook(lambda slope: slope * mask)
+    for _ in range(5):
+        for pair in pairs:
+            descend(*pair)
+    torch.testing.assert_close(grown(z), other(z), rtol=1e-10, atol=1e-10)
+    assert grown.lam[rank:].tolist() == [0, 0]
+    for side in (*grown.sides, "lam"):
+        found = getattr(grown, side)[..., :rank]
+        torch.testing.assert_close(found, getattr(other, side), rtol=1e-10, atol=1e-10)
+
+
+def test_new_directions_learn(layers: ModuleType) -> None:
+    layer = layers.Low()
+    _, loss = pose(layer)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.01)
+    descend(optimizer, loss)
+    layer.grow_(1, loss, optimizer=optimizer)
+    before = layer.q[:, -1].detach().clone()
+    for _ in range(3):
+        descend(optimizer, loss)
+    assert layer.lam[-1] != 0
+    assert float((layer.q[:, -1] - before).abs().max()) > 0
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    assert held == {id(p) for p in layer.parameters()}
+    assert set(map(id, optimizer.state)) == held
+
+
+def test_gradients_are_left_alone(layers: ModuleType) -> None:
+    layer: Any = layers.Low()
+    _, loss = pose(layer)
+    layer.grow_(1, loss)
+    assert all(parameter.grad is None for parameter in layer.parameters())
+    loss().backward()
+    kept = [parameter.grad for parameter in layer.parameters()]
+    layer.grow_(1, loss)
+    for parameter, before in zip(layer.parameters(), kept, strict=True):
+        assert torch.equal(parameter.grad[..., :-1], before)
+        assert not parameter.grad[..., -1].any()
+    assert [name for name, _ in layer.named_parameters()] == ["q", "lam"]
+
+
+def test_closures_may_call_backward_and_the_layer_twice(layers: ModuleType) -> None:
+    """A recurrent network: both calls count, and gradients may come from ``backward``."""
+    layer = layers.Low()
+    z = torch.randn(4, 12, dtype=torch.float64)
+
+    def loss() -> Any:
+        return layer(z=layer(z).tanh()).pow(2).sum()
+
+    def backward() -> Any:
+        value = loss()
+        value.backward()
+        return value
+
+    dense = layer.dense_weight().detach().requires_grad_()
+    value = ((z @ dense.mT).tanh() @ dense.mT).pow(2).sum()
+    (gradient,) = torch.autograd.grad(value, dense)
+    values = torch.linalg.eigvalsh((gradient + gradient.mT) / 2)
+    expected = values[values.abs().argmax()][None]
+    torch.testing.assert_close(layer.grow_(1, loss), expected)
+    torch.testing.assert_close(layer.grow_(1, backward), expected)
+
+
+def test_calls_without_gradients_do_not_count(layers: ModuleType) -> None:
+    layer = layers.Low()
+    twin = copy.deepcopy(layer)
+    z = torch.randn(20, 12, dtype=torch.float64)
+
+    def find_loss(of: Any) -> Any:
+        return (of(z).tanh() - 0.5).pow(2).sum()
+
+    def validate_first() -> Any:
+        with torch.no_grad():
+            layer(100 * z)
+        return find_loss(layer)
+
+    expected = twin.grow_(1, lambda: find_loss(twin))
+    torch.testing.assert_close(layer.grow_(1, validate_first), expected)
+
+
+def test_frozen_directions_can_still_be_added_to(layers: ModuleType) -> None:
+    layer = layers.Low()
+    layer.q.requires_grad_(False)
+    _, loss = pose(layer)
+    assert bool(layer.grow_(1, loss) != 0)
+    assert not layer.q.requires_grad
+    layer.lam.requires_grad_(False)
+    with pytest.raises(RuntimeError, match="lam is frozen"):
+        layer.grow_(1, loss)
+
+
+@pytest.mark.parametrize("name", ["Low", "Wide", "Cubic", "Frame"])
+def test_batches_without_rows_or_slopes_leave_directions_alive(
+    layers: ModuleType, name: str
+) -> None:
+    layer = getattr(layers, name)()
+    empty = torch.zeros(0, layer.facts.n_in, dtype=torch.float64)
+    _, loss = pose(layer)
+    for closure in (lambda: layer(empty).sum(), lambda: 0 * loss()):
+        assert not layer.grow_(2, closure).any()
+        for side in layer.directions():
+            torch.testing.assert_close(side[:, -2:].norm(dim=0), torch.ones(2).double())
+            assert float((side[:, -1] @ side[:, -2]).detach().abs()) < 1e-12
+
+
+def test_refusals(layers: ModuleType) -> None:
+    low = layers.Low()
+    _, loss = pose(low)
+    with pytest.raises(ValueError, match="k is at least 1, got 0"):
+        low.grow_(0)
+    with pytest.raises(TypeError, match="k is an integer, got True"):
+        low.grow_(True)
+    with pytest.raises(RuntimeError, match="depends on no call of this layer"):
+        low.grow_(1, lambda: torch.ones((), requires_grad=True))
+    with pytest.raises(RuntimeError, match="one number that has a gradient"):
+        low.grow_(1, lambda: float(loss().detach()))
+    with pytest.raises(RuntimeError, match="are not finite"):
+        low.grow_(1, lambda: loss() / 0)
+    for name in GROUPED:
+        with pytest.raises(RuntimeError, match="cannot add directions where a group ties them"):
+            getattr(layers, name)().grow_(1)
+    with pytest.raises(ValueError, match="the optimizer has none of this layer's parameters"):
+        low.grow_(1, loss, torch.optim.SGD(layers.Low().parameters()))
+    with pytest.raises(RuntimeError, match="LBFGS cannot be carried over"):
+        low.grow_(1, loss, torch.optim.LBFGS(low.parameters()))
+    factored = torch.optim.Adafactor(low.parameters())
+    descend(factored, loss)
+    with pytest.raises(RuntimeError, match="Adafactor cannot be carried over, its row_var"):
+        low.grow_(1, loss, factored)
+    assert low.rank == 3
+    nn.utils.parametrize.register_parametrization(low, "lam", nn.Softplus())
+    with pytest.raises(RuntimeError, match="needs plain parameters"):
+        low.grow_(1)
