@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from eqcompile.actions.group import Image, Representation
 from eqcompile.actions.images import as_matrix
-from eqcompile.exact.components import classify
-from eqcompile.exact.monomials import Edges
 from eqcompile.exact.signed import IntArray, SignedPermutation
 
 MAX_FOLLOWED = 30_000_000
@@ -110,15 +110,21 @@ def code_entries(
         of code 0 zero, and all others free.
     """
     n, d = neurons[0].n, columns[0].n
-    moves = (_list_edges(g, image) for g, image in zip(neurons, columns, strict=True))
-    labels, signs = classify(n * d, moves, signed=True)
-    return (signs * (labels + 1)).reshape(n, d)
-
-
-def _list_edges(neurons: SignedPermutation, columns: SignedPermutation) -> Edges:
-    targets = neurons.perm[:, None] * columns.n + columns.perm
-    signs = neurons.signs[:, None] * columns.signs
-    return np.arange(targets.size), targets.ravel(), signs.ravel()
+    size = n * d
+    points = np.arange(size)
+    sources, targets = [], []
+    for g, image in zip(neurons, columns, strict=True):
+        there = (g.perm[:, None] * d + image.perm).ravel()
+        flip = np.where((g.signs[:, None] * image.signs).ravel() > 0, 0, size)
+        # Both copies of an entry: as it is, and with the other sign.
+        sources += [points, points + size]
+        targets += [there + flip, there + size - flip]
+    ends = (np.concatenate(sources), np.concatenate(targets))
+    edges = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(2 * size, 2 * size))
+    _, joined = connected_components(edges.tocsr(), directed=False)
+    plus, minus = joined[:size].astype(np.int64), joined[size:].astype(np.int64)
+    codes = np.sign(minus - plus) * (np.minimum(plus, minus) + 1)
+    return np.asarray(codes.reshape(n, d))
 
 
 def _follow_orbits(neurons: Sequence[SignedPermutation], images: Sequence[Floats]) -> TiedRows:

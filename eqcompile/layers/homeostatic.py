@@ -37,7 +37,11 @@ def resolve_homeostatic(
         square=square,
         dtype=dtype,
         options=tuple(sorted(options.items())),
-        parameters=(Parameter("weights", (n, n), "how the neurons normalise each other"),),
+        parameters=(
+            Parameter("weights", (n, n), "how the neurons normalise each other"),
+            Parameter("target", (n, n), "products of responses that the weights adapt to"),
+            Parameter("calibrated", (), "whether there is a target"),
+        ),
         group=actions.group if actions is not None else None,
         ties=ties,
     )

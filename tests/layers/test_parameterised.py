@@ -128,7 +128,7 @@ def test_options_of_the_other_families() -> None:
         ({**LOW, "bias": True}, {"q": (4, 2), "lam": (2,), "bias": (4,)}),
         ({**LOW, **BETWEEN, "bias": True}, {"u": (4, 2), "v": (5, 2), "lam": (2,), "bias": (4,)}),
         ({**LOW, "asymmetric": True}, {"u": (4, 2), "v": (4, 2), "lam": (2,)}),
-        (CALM, {"weights": (4, 4)}),
+        (CALM, {"weights": (4, 4), "target": (4, 4), "calibrated": ()}),
     ],
 )
 def test_parameters(layer: dict[str, Any], parameters: dict[str, tuple[int, ...]]) -> None:
