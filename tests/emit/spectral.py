@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from eqcompile.exact.signed import SignedPermutation
 from tests.actions_of import permute, scalar
@@ -120,6 +124,22 @@ TIES = (
     ("Folds.v", ROUND, SWAPS),
     ("Folds.lam", SWAPS, scalar(1)),
 )
+
+
+Loss = Callable[[], Any]
+
+
+def make(layers: ModuleType, *facts: Any, **options: Any) -> Any:
+    """Make a layer of a class that is in no package."""
+    fixed = layers.SpectralFacts("Made", *facts, **options)
+    return type("Made", (layers.SpectralLayer,), {"facts": fixed})()
+
+
+def pose(layer: Any, count: int = 20) -> tuple[Tensor, Loss]:
+    """Draw inputs, and a loss that has no gradient of zero."""
+    z = torch.randn(count, layer.facts.n_in, dtype=torch.float64)
+    target = torch.randn(count, layer.facts.n_out, dtype=torch.float64)
+    return z, lambda: (layer(z).tanh() - target).pow(2).sum()
 
 
 def install_spectral(folder: Path) -> ModuleType:
