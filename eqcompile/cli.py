@@ -75,8 +75,28 @@ def solve(spec: SpecFile, as_json: Json = False) -> None:
         if as_json:
             say(json.dumps(found, indent=1))
             return
-        head = ("layer", "degree", "slots", "classes", "ordered", "zeros", "additive", "proof")
-        say(format_table(head, list(_list_rows(found))))
+        say("\n\n".join(_list_tables(found)))
+
+
+def _list_tables(found: dict[str, Any]) -> list[str]:
+    """Write one table for layers with degrees, and one for parameterised layers."""
+    head = ("layer", "degree", "slots", "classes", "ordered", "zeros", "additive", "proof")
+    further = ("layer", "family", "parameters", "free", "dense", "proof")
+    weighted = _list_parameters(found)
+    rows = _list_rows(found)
+    tables = [format_table(head, rows)] if rows or not weighted else []
+    return [*tables, format_table(further, weighted)] if weighted else tables
+
+
+def _list_parameters(found: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (
+            *(layer[key] for key in ("name", "family", "numbers", "free", "dense")),
+            ", ".join(layer["proof"]),
+        )
+        for layer in found["layers"]
+        if "family" in layer
+    ]
 
 
 def _list_rows(found: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -170,7 +190,8 @@ def _spell_built(built: Sequence[Path]) -> str:
 def inspect(
     spec: SpecFile,
     layer: Annotated[
-        str | None, typer.Option("--layer", metavar="L", help="Only this layer.")
+        str | None,
+        typer.Option("--layer", metavar="L", help="Only this layer, or tied parameter: L.mu."),
     ] = None,
     degree: Annotated[
         str | None,

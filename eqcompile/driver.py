@@ -8,30 +8,33 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from eqcompile.anysize import compile_diagrams, emit_diagrams, report_proven
+from eqcompile import anysize, parameterised
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.program import explain_forms
 from eqcompile.draw.report import ReportedLayer, draw_html, render_report
 from eqcompile.emit.claims import ProvenLayer, dump_json, hash_text, seal, state_claims
 from eqcompile.emit.diagram_claims import ProvenDiagrams, state_diagrams
 from eqcompile.emit.package import Origin, render_package
+from eqcompile.emit.parameterised_claims import ProvenParameterised, state_parameterised
 from eqcompile.emit.served import refuse_basis, refuse_kernels
 from eqcompile.emit.views import EmittedLayer
 from eqcompile.emit.write import write_package
 from eqcompile.errors import Refusal
 from eqcompile.layers.any_size import DiagramProblem, resolve_diagrams
+from eqcompile.layers.parameterised import ParameterisedProblem, resolve_parameterised
 from eqcompile.layers.polynomial import list_places, resolve
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.plan.forms import choose, refuse_large
 from eqcompile.plan.proof import prove_kernels, prove_plan
 from eqcompile.solve.certificate import prove
-from eqcompile.solve.diagrams import DiagramBlock, solve_diagrams
+from eqcompile.solve.diagrams import DiagramBlock, DiagramSolution, solve_diagrams
 from eqcompile.solve.layer import LayerSolution, solve_layer
+from eqcompile.solve.parameterised import ParameterisedSolution, solve_parameterised
 from eqcompile.solve.tying import Tying
 from eqcompile.spec import Spec, load, read_files
 from eqcompile.templating import template_root
@@ -43,6 +46,16 @@ Source = Spec | Path | str | dict[str, Any]
 Progress = Callable[[str], None]
 T = TypeVar("T")
 
+Problem = LayerProblem | DiagramProblem | ParameterisedProblem
+"""What a layer asks, by its kind: for one n, for every n, or of parameters behind its weights.
+
+What is done to a layer of any kind is one function that matches on it; a kind is its cases.
+"""
+
+Solution = LayerSolution | DiagramSolution | ParameterisedSolution
+Proven = ProvenLayer | ProvenDiagrams | ProvenParameterised
+Degrees = dict[int | str, Tying | DiagramBlock]
+
 
 def keep_quiet(text: str) -> None:
     """Report no progress."""
@@ -50,11 +63,14 @@ def keep_quiet(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A spec with every layer solved, proven and lowered."""
+    """A spec with every layer solved and proven, in its order; polynomial ones lowered."""
 
     spec: Spec
-    layers: tuple[ProvenLayer, ...]
-    diagrams: tuple[ProvenDiagrams, ...] = ()
+    layers: tuple[Proven, ...]
+
+    def pick(self, kind: type[T]) -> list[T]:
+        """Return the layers of one kind, in order."""
+        return [layer for layer in self.layers if isinstance(layer, kind)]
 
 
 def read(source: Source) -> Spec:
@@ -65,41 +81,39 @@ def read(source: Source) -> Spec:
 def solve_spec(
     source: Source, *, blocks: bool = False, progress: Progress = keep_quiet
 ) -> tuple[LayerSolution, ...]:
-    """Solve every layer of a spec.
+    """Solve every polynomial layer of a spec that is for one n.
 
     Args:
         source: A spec, or what :func:`eqcompile.load` takes.
         blocks: Solve the channel blocks as well, which only building needs.
         progress: Called with a short text before each long step.
     """
-    return carry_layers(read(source), lambda p: solve_layer(p, blocks=blocks, progress=progress))
+
+    def carry(problem: Problem) -> LayerSolution | None:
+        if not isinstance(problem, LayerProblem):
+            return None
+        return solve_layer(problem, blocks=blocks, progress=progress)
+
+    return tuple(found for found in carry_layers(read(source), carry) if found is not None)
 
 
-def carry_layers(
-    spec: Spec,
-    carry: Callable[[LayerProblem], T],
-    carry_any: Callable[[DiagramProblem], T] | None = None,
-) -> tuple[T, ...]:
+def list_problems(spec: Spec) -> list[tuple[int, Problem]]:
+    """List what every layer of a spec asks, with its place in the spec, in order."""
+    found: list[tuple[int, Problem]] = list(zip(list_places(spec), resolve(spec), strict=True))
+    found += [*resolve_diagrams(spec), *resolve_parameterised(spec)]
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def carry_layers(spec: Spec, carry: Callable[[Problem], T]) -> tuple[T, ...]:
     """Do something with every layer of a spec, in order.
-
-    Args:
-        spec: The spec.
-        carry: What to do with a layer.
-        carry_any: What to do with a layer for any number of points; None leaves these out.
 
     Raises:
         SpecError: Layers that cannot be served, each at its place, all at once.
     """
-    jobs: dict[int, Callable[[], T]] = {
-        index: partial(carry, problem)
-        for index, problem in zip(list_places(spec), resolve(spec), strict=True)
-    }
-    if carry_any is not None:
-        jobs |= {i: partial(carry_any, problem) for i, problem in resolve_diagrams(spec)}
     found, refused = [], []
-    for index in sorted(jobs):
+    for index, problem in list_problems(spec):
         try:
-            found.append(jobs[index]())
+            found.append(carry(problem))
         except Refusal as refusal:
             refused.append(replace(refusal, at=("layers", index, *(refusal.at or ("name",)))))
     if refused:
@@ -107,24 +121,38 @@ def carry_layers(
     return tuple(found)
 
 
-def solve(source: Source) -> dict[str, dict[int | str, Tying | DiagramBlock]]:
+def solve_problem(problem: Problem, progress: Progress = keep_quiet) -> Solution:
+    """Solve one layer within one channel of each input."""
+    match problem:
+        case LayerProblem():
+            return solve_layer(problem, blocks=False, progress=progress)
+        case DiagramProblem():
+            return solve_diagrams(problem, blocks=False, progress=progress)
+        case ParameterisedProblem():
+            return solve_parameterised(problem, progress=progress)
+
+
+def solve(source: Source) -> dict[str, Degrees]:
     """Solve a spec into tying classes.
 
     Returns:
         Per layer name and degree, the classes within one channel of each input. A degree is a
         number, or a key such as ``x:1,y:1`` where the layer has several inputs. Classes for any
-        number of points are a list of multigraphs.
+        number of points are a list of multigraphs. Parameterised layers have no degrees.
     """
+    found = carry_layers(read(source), solve_problem)
+    return {solution.problem.name: list_degrees(solution) for solution in found}
 
-    def carry(problem: LayerProblem) -> tuple[str, dict[int | str, Tying | DiagramBlock]]:
-        solution = solve_layer(problem, blocks=False)
-        return problem.name, {key_degree(problem, d): solution.tying(d) for d in problem.degrees}
 
-    def carry_any(problem: DiagramProblem) -> tuple[str, dict[int | str, Tying | DiagramBlock]]:
-        solution = solve_diagrams(problem, blocks=False)
-        return problem.name, {degree: solution.block(degree) for degree in problem.degrees}
-
-    return dict(carry_layers(read(source), carry, carry_any))
+def list_degrees(solution: Solution) -> Degrees:
+    """Return the classes of every degree of a layer."""
+    match solution:
+        case LayerSolution(problem):
+            return {key_degree(problem, d): solution.tying(d) for d in problem.degrees}
+        case DiagramSolution(problem):
+            return {degree: solution.block(degree) for degree in problem.degrees}
+        case ParameterisedSolution():
+            return {}
 
 
 def key_degree(problem: LayerProblem, degree: Degree) -> int | str:
@@ -164,39 +192,47 @@ def compile_spec(source: Source, progress: Progress = keep_quiet) -> Compiled:
         SpecError: Layers that cannot be served, each at its place, all at once.
     """
     spec = read(source)
+    return Compiled(spec, carry_layers(spec, lambda problem: compile_problem(problem, progress)))
 
-    def carry(problem: LayerProblem) -> ProvenLayer | ProvenDiagrams:
-        return compile_layer(problem, progress)
 
-    def carry_any(problem: DiagramProblem) -> ProvenLayer | ProvenDiagrams:
-        return compile_diagrams(problem, progress)
-
-    found = carry_layers(spec, carry, carry_any)
-    layers = tuple(layer for layer in found if isinstance(layer, ProvenLayer))
-    return Compiled(spec, layers, tuple(x for x in found if isinstance(x, ProvenDiagrams)))
+def compile_problem(problem: Problem, progress: Progress = keep_quiet) -> Proven:
+    """Compile one layer of any kind."""
+    match problem:
+        case LayerProblem():
+            return compile_layer(problem, progress)
+        case DiagramProblem():
+            return anysize.compile_diagrams(problem, progress)
+        case ParameterisedProblem():
+            return parameterised.compile_parameterised(problem, progress)
 
 
 def render(compiled: Compiled) -> dict[str, str]:
     """Render the files of a package, by relative path; the same bytes every time."""
-    spec = compiled.spec
-    text = spec.source.text
-    stated = state_claims(TOOL, spec.digest, text, read_files(spec), compiled.layers)
-    if compiled.diagrams:
-        stated["diagram_layers"] = [state_diagrams(layer) for layer in compiled.diagrams]
+    spec, text = compiled.spec, compiled.spec.source.text
+    layers, diagrams = compiled.pick(ProvenLayer), compiled.pick(ProvenDiagrams)
+    further = compiled.pick(ProvenParameterised)
+    stated = state_claims(TOOL, spec.digest, text, read_files(spec), layers)
+    if diagrams:
+        stated["diagram_layers"] = [state_diagrams(layer) for layer in diagrams]
+    if further:
+        stated["parameterised_layers"] = [state_parameterised(layer) for layer in further]
     claims = dump_json(stated)
+    more = [anysize.report_proven(number, layer) for number, layer in enumerate(diagrams)]
+    more += [parameterised.report_proven(number, layer) for number, layer in enumerate(further)]
     report = render_report(
         spec.document.package,
         text,
-        [ReportedLayer(layer.solution, layer.choice, layer) for layer in compiled.layers],
+        [ReportedLayer(layer.solution, layer.choice, layer) for layer in layers],
         facts=(("made by", TOOL), ("spec", spec.digest), ("certificate", hash_text(claims))),
         certificate=claims,
-        more=[report_proven(number, layer) for number, layer in enumerate(compiled.diagrams)],
+        more=more,
     )
     files = dict(
         render_package(
             spec.document.package,
-            [emit_layer(layer) for layer in compiled.layers],
-            diagrams=[emit_diagrams(layer) for layer in compiled.diagrams],
+            [emit_layer(layer) for layer in layers],
+            diagrams=[anysize.emit_diagrams(layer) for layer in diagrams],
+            parameterised=[parameterised.emit_parameterised(layer) for layer in further],
             certificate_json="",
             report_html=report,
             origin=Origin(VERSION, spec.digest, hash_text(claims)),

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from eqcompile import anysize, parameterised
 from eqcompile.actions.fibrations import Fibration
-from eqcompile.anysize import check_stored, list_proofs
 from eqcompile.driver import (
+    Problem,
     Progress,
     carry_layers,
     compile_layer,
@@ -36,6 +37,8 @@ from eqcompile.errors import CertificateError, Refusal, SpecError
 from eqcompile.exact.fields import Field, Scalar
 from eqcompile.exact.matrices import Matrix
 from eqcompile.exact.signed import IntArray, SignedPermutation
+from eqcompile.layers.any_size import DiagramProblem
+from eqcompile.layers.parameters import ParameterisedProblem
 from eqcompile.layers.problem import LayerProblem, LinearGenerator, SignedAction, flatten_shape
 from eqcompile.solve.ansatz import Ansatz, Rows, name_factors
 from eqcompile.solve.basis import Basis
@@ -54,16 +57,23 @@ LARGEST_SIDE = 2**26
 
 def verify_spec(path: Path, progress: Progress = keep_quiet) -> tuple[str, ...]:
     """Solve and prove a spec again, and lower what can be emitted; return what held."""
-    found = carry_layers(
-        load(path),
-        lambda problem: verify_problem(problem, progress),
-        lambda problem: list_proofs(problem, progress),
-    )
+    found = carry_layers(load(path), lambda problem: list_proofs(problem, progress))
     return tuple(line for lines in found for line in lines)
 
 
+def list_proofs(problem: Problem, progress: Progress = keep_quiet) -> list[str]:
+    """Prove one layer of any kind; return what held."""
+    match problem:
+        case LayerProblem():
+            return verify_problem(problem, progress)
+        case DiagramProblem():
+            return anysize.list_proofs(problem, progress)
+        case ParameterisedProblem():
+            return parameterised.list_proofs(problem, progress)
+
+
 def verify_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> list[str]:
-    """Prove one layer, one line per block and one per plan."""
+    """Prove one polynomial layer, one line per block and one per plan."""
     try:
         layer = compile_layer(problem, progress)
     except Refusal as refusal:
@@ -159,14 +169,15 @@ def check_tying(data: Any) -> int:
     """
     proven = 0
     try:
-        for layer in data["layers"]:
+        for layer in (*data["layers"], *data.get("parameters", ())):
             output = read_action("output", layer["n_out"], layer["output"])
             inputs, linear = read_inputs(layer), read_generators(layer)
             fibration, causes = read_fibration(layer["fibration"]), tuple(layer["generators"])
             for block in layer["blocks"]:
                 check_block(inputs, output, causes, linear, fibration, block)
                 proven += 1
-        proven += check_stored(data.get("diagram_layers", ()))
+        proven += anysize.check_stored(data.get("diagram_layers", ()))
+        parameterised.check_listed(data)
     except (KeyError, TypeError, ValueError, IndexError, Refusal) as error:
         raise CertificateError(f"{TYING} is malformed: {error!r}") from None
     return proven

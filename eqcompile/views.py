@@ -5,38 +5,40 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from eqcompile import anysize
+from eqcompile import anysize, parameterised
 from eqcompile.draw.derivation import explain_layer
 from eqcompile.draw.diagram_formats import ANY_FORMATS, join_drawings
 from eqcompile.draw.fibres import explain_difference
 from eqcompile.draw.formats import FORMATS
+from eqcompile.draw.parameterised_formats import PARAMETERISED_FORMATS
 from eqcompile.driver import (
+    Problem,
     Progress,
+    Solution,
     Source,
     carry_layers,
     compile_layer,
     keep_quiet,
     read,
-    solve_spec,
+    solve_problem,
 )
 from eqcompile.errors import Refusal
 from eqcompile.layers.any_size import DiagramProblem, resolve_diagrams
+from eqcompile.layers.parameters import ParameterisedProblem
 from eqcompile.layers.problem import Degree, LayerProblem
 from eqcompile.registry import Registry
 from eqcompile.solve.ansatz import Ansatz
 from eqcompile.solve.certificate import prove
-from eqcompile.solve.diagrams import DiagramSolution, solve_diagrams
+from eqcompile.solve.diagrams import DiagramSolution
 from eqcompile.solve.layer import LayerSolution, solve_layer
+from eqcompile.solve.parameterised import ParameterisedSolution
 from eqcompile.solve.tying import Tying
 from eqcompile.solve.why import Chain, Slot, explain_tie, explain_zero
 
 INDEX = r"(?:[A-Za-z][A-Za-z0-9_]*\s*\.\s*)?\d+"
 SLOT = re.compile(rf"\s*w\[\s*(\d+)\s*(?:;\s*({INDEX}(?:\s*,\s*{INDEX})*)?\s*)?\]\s*", re.ASCII)
-
-AnySolution = LayerSolution | DiagramSolution
-Solved = TypeVar("Solved", bound=AnySolution)
 
 WrittenSlot = tuple[int, tuple[tuple[str, int], ...]]
 """An output, and the input and index of each factor; the input is "" where it is not named."""
@@ -44,21 +46,31 @@ WrittenSlot = tuple[int, tuple[tuple[str, int], ...]]
 
 def summarise(source: Source, progress: Progress = keep_quiet) -> dict[str, Any]:
     """Solve and prove a spec, and return the counts as plain data (``solve --json``)."""
+    found = carry_layers(read(source), lambda problem: summarise_problem(problem, progress))
+    return {"layers": list(found)}
 
-    def carry(problem: LayerProblem) -> dict[str, Any]:
-        solution = solve_layer(problem, blocks=False, progress=progress)
-        degrees = {}
-        for degree in problem.degrees:
-            key = problem.spell_degree(degree)
-            progress(f"{problem.name}: proving degree {key}")
-            degrees[key] = count_degree(solution, degree)
-        redundant = list(list_redundant(solution))
-        return {"name": problem.name, "degrees": degrees, "redundant": redundant}
 
-    def carry_any(problem: DiagramProblem) -> dict[str, Any]:
-        return anysize.summarise_layer(problem, progress)
+def summarise_problem(problem: Problem, progress: Progress) -> dict[str, Any]:
+    """Solve and prove one layer of any kind, and return the counts as plain data."""
+    match problem:
+        case LayerProblem():
+            return summarise_layer(problem, progress)
+        case DiagramProblem():
+            return anysize.summarise_layer(problem, progress)
+        case ParameterisedProblem():
+            return parameterised.summarise_layer(problem, progress)
 
-    return {"layers": list(carry_layers(read(source), carry, carry_any))}
+
+def summarise_layer(problem: LayerProblem, progress: Progress) -> dict[str, Any]:
+    """Solve and prove one polynomial layer for one n."""
+    solution = solve_layer(problem, blocks=False, progress=progress)
+    degrees = {}
+    for degree in problem.degrees:
+        key = problem.spell_degree(degree)
+        progress(f"{problem.name}: proving degree {key}")
+        degrees[key] = count_degree(solution, degree)
+    redundant = list(list_redundant(solution))
+    return {"name": problem.name, "degrees": degrees, "redundant": redundant}
 
 
 def list_redundant(solution: LayerSolution) -> tuple[str, ...]:
@@ -88,18 +100,26 @@ def count_degree(solution: LayerSolution, degree: Degree) -> dict[str, Any]:
     }
 
 
-def pick_layers(solutions: tuple[Solved, ...], layer: str | None) -> tuple[Solved, ...]:
+def pick_layers(solutions: tuple[Solution, ...], layer: str | None) -> tuple[Solution, ...]:
     """Return the layer of a name, or all of them.
+
+    A tied parameter is named ``<layer>.<parameter>``, the orbitals of weights ``<layer>.weights``.
 
     Raises:
         Refusal: No layer has that name.
     """
     if layer is None:
         return solutions
-    known: Registry[Solved] = Registry("layer")
-    for solution in solutions:
+    known: Registry[Solution] = Registry("layer")
+    for solution in (*solutions, *list_ties(solutions)):
         known.add(solution.problem.name, solution)
     return (known[layer],)
+
+
+def list_ties(solutions: tuple[Solution, ...]) -> tuple[LayerSolution, ...]:
+    """Return the ties of all parameterised layers."""
+    layers = (s for s in solutions if isinstance(s, ParameterisedSolution))
+    return tuple(tie for layer in layers for tie in layer.solutions)
 
 
 def draw(
@@ -114,19 +134,14 @@ def draw(
     Args:
         source: The spec.
         form: A name of :data:`eqcompile.draw.formats.FORMATS`.
-        layer: Only this layer.
+        layer: Only this layer, or tied parameter.
         degree: Only the degree of this key: ``2``, or ``x:1,y:1``.
         progress: Called before each long step.
     """
     render = FORMATS[form]
 
-    def carry(problem: LayerProblem) -> AnySolution:
-        return solve_layer(problem, blocks=False, progress=progress)
-
-    def carry_any(problem: DiagramProblem) -> AnySolution:
-        return solve_diagrams(problem, blocks=False, progress=progress)
-
-    found = pick_layers(carry_layers(read(source), carry, carry_any), layer)
+    solved = carry_layers(read(source), lambda problem: solve_problem(problem, progress))
+    found = pick_layers(solved, layer)
     if degree is not None:
         degree = degree.replace(" ", "")
         found = tuple(s for s in found if degree in list_keys(s.problem))
@@ -134,16 +149,26 @@ def draw(
             raise Refusal("degree", f"no layer has degree {degree}", "ask for a degree of the spec")
     tyings = tuple(s for s in found if isinstance(s, LayerSolution))
     diagrams = tuple(s for s in found if isinstance(s, DiagramSolution))
-    drawn = [render(tyings, degree)] if tyings or form not in ANY_FORMATS else []
-    drawn += [ANY_FORMATS[form](diagrams, degree)] if diagrams else []
+    weighted = tuple(s for s in found if isinstance(s, ParameterisedSolution))
+    drawn = []
+    if weighted and form in PARAMETERISED_FORMATS:
+        drawn.append(PARAMETERISED_FORMATS[form](tyings, weighted, degree))
+    elif tyings or form not in ANY_FORMATS:
+        drawn.append(render(tyings, degree))
+    if diagrams:
+        drawn.append(ANY_FORMATS[form](diagrams, degree))
     return join_drawings(form, drawn)
 
 
-def list_keys(problem: LayerProblem | DiagramProblem) -> list[str]:
-    """List the keys of the degrees of a layer."""
-    if isinstance(problem, DiagramProblem):
-        return [str(degree) for degree in problem.degrees]
-    return [problem.spell_degree(degree) for degree in problem.degrees]
+def list_keys(problem: Problem) -> list[str]:
+    """List the keys of the degrees of a layer; a parameterised layer has none."""
+    match problem:
+        case LayerProblem():
+            return [problem.spell_degree(degree) for degree in problem.degrees]
+        case DiagramProblem():
+            return [str(degree) for degree in problem.degrees]
+        case ParameterisedProblem():
+            return []
 
 
 def explain(source: Source, progress: Progress = keep_quiet) -> str:
@@ -152,16 +177,23 @@ def explain(source: Source, progress: Progress = keep_quiet) -> str:
     A layer that is solved but cannot be emitted is derived without a plan, and the reason stands
     in its place.
     """
-    found = carry_layers(
-        read(source),
-        lambda problem: explain_problem(problem, progress),
-        lambda problem: anysize.explain_problem(problem, progress),
-    )
+    found = carry_layers(read(source), lambda problem: explain_problem(problem, progress))
     return "\n\n".join(found)
 
 
-def explain_problem(problem: LayerProblem, progress: Progress = keep_quiet) -> str:
-    """Write the derivation of one layer."""
+def explain_problem(problem: Problem, progress: Progress = keep_quiet) -> str:
+    """Write the derivation of one layer of any kind."""
+    match problem:
+        case LayerProblem():
+            return explain_polynomial(problem, progress)
+        case DiagramProblem():
+            return anysize.explain_problem(problem, progress)
+        case ParameterisedProblem():
+            return parameterised.explain_problem(problem, progress)
+
+
+def explain_polynomial(problem: LayerProblem, progress: Progress = keep_quiet) -> str:
+    """Write the derivation of one polynomial layer for one n."""
     try:
         layer = compile_layer(problem, progress)
     except Refusal as refusal:
@@ -200,7 +232,12 @@ def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) 
     if layer in [problem.name for _, problem in resolve_diagrams(spec)]:
         text = f"slots of {layer} have no numbers: it serves every number of points"
         raise Refusal("slot", text, "write the number of points, as {symmetric: 4}")
-    for solution in pick_layers(solve_spec(spec), layer):
+    solved = carry_layers(spec, solve_problem)
+    for solution in pick_layers((*solved, *list_ties(solved)) if layer is None else solved, layer):
+        if isinstance(solution, ParameterisedSolution) and layer is not None:
+            raise refuse_slots(solution)
+        if not isinstance(solution, LayerSolution):
+            continue
         degree = read_degree(solution.problem, first)
         if degree in solution.problem.degrees:
             tying = solution.tying(degree)
@@ -208,6 +245,14 @@ def explain_why(source: Path, slots: tuple[str, str], layer: str | None = None) 
             return spell_why(tying, *ends)
     named = ", ".join(f"{d} in {name}" if name else str(d) for name, d in count_names(first))
     raise Refusal("degree", f"no layer has degree {named}", "ask for slots of a degree of the spec")
+
+
+def refuse_slots(layer: ParameterisedSolution) -> Refusal:
+    """Say that slots belong to the tied parameters of a layer, not to the layer."""
+    name = layer.problem.name
+    ties = ", ".join(tie.problem.name for tie in layer.solutions)
+    help = f"name one with --layer: {ties}" if ties else "add a group over its neurons"
+    return Refusal("slot", f"slots are of tied parameters, and {name} is a layer of them", help)
 
 
 def count_names(slot: WrittenSlot) -> list[tuple[str, int]]:

@@ -29,7 +29,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("solve",),
     ("plan",),
     ("draw", "emit", "analysis"),
-    ("anysize",),
+    ("anysize", "parameterised"),
     ("driver",),
     ("views", "verification"),
     ("console",),

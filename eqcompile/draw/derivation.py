@@ -264,7 +264,7 @@ def explain_solution(solution: LayerSolution) -> list[str]:
             continue
         if sum(degree) == 1:
             lines += ["", *explain_matrix(tying)]
-        lines += _spell_classes(tying)
+        lines += spell_classes(tying)
         lines += explain_dependence(tying)
     return lines
 
@@ -287,7 +287,7 @@ def _explain_solving(problem: LayerProblem) -> str:
     return f"{points.replace('class', 'letter')} {rest}" if has_signed(problem) else rest
 
 
-def _spell_classes(tying: Tying) -> list[str]:
+def spell_classes(tying: Tying) -> list[str]:
     """Write the polynomial of each orbit of outputs, one class per line."""
     lines: list[str] = []
     joined = join_classes(tying, describe_classes(tying, SHOWN_CLASSES))

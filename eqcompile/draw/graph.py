@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from eqcompile.draw.dependence import merge_equal
 from eqcompile.draw.palette import list_colours
 from eqcompile.draw.spelling import spell_count
 from eqcompile.draw.words import name_class
@@ -29,7 +30,7 @@ def draw_dot(tying: Tying, *, name: str = "slots") -> str:
     Raises:
         Refusal: More than ``DOT_SLOTS`` slots.
     """
-    ansatz = tying.ansatz
+    ansatz, tying = tying.ansatz, merge_equal(tying)
     if ansatz.slots > DOT_SLOTS:
         raise Refusal(
             "too-large",
@@ -62,7 +63,7 @@ def _list_alike(tying: Tying) -> list[str]:
 def _list_nodes(tying: Tying) -> list[str]:
     ansatz, size = tying.ansatz, tying.ansatz.space.size
     labels, signs = tying.table()
-    colours = list_colours(max(1, tying.classes))
+    colours = list_colours(max(1, tying.coefficients))
     lines = []
     for slot, (label, sign) in enumerate(
         zip(labels.ravel().tolist(), signs.ravel().tolist(), strict=True)

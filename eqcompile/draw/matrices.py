@@ -18,8 +18,12 @@ PRINTED_MATRICES = 8
 """More classes are shown by one matrix of letters."""
 
 
-def explain_matrix(tying: Tying) -> list[str]:
-    """Write the linear part ``W`` through its orbital matrices.
+def explain_matrix(tying: Tying, name: str = "W") -> list[str]:
+    """Write the linear part through its orbital matrices.
+
+    Args:
+        tying: Of degree 1.
+        name: Of the matrix.
 
     Returns:
         Lines; empty where the matrix is too large to look at.
@@ -30,19 +34,23 @@ def explain_matrix(tying: Tying) -> list[str]:
     if ansatz.slots > MATRIX_SLOTS or not ansatz.slots:
         return []
     if not tying.classes:
-        return ["  W = 0"]
+        return [f"  {name} = 0"]
     labels, signs = tying.table()
     fits = max(labels.shape) <= PRINTED_SIDE
     if tying.basis is not None:
-        return _print_letters(labels, signs)[1:] if fits else []
+        return _print_letters(name, labels, signs)[1:] if fits else []
     if tying.classes > PRINTED_MATRICES:
-        lines = [f"  W = a A_a + b A_b + ... ({tying.classes} terms)"]
-        return [*lines, *_explain_orbitals(tying), *(_print_letters(labels, signs) if fits else [])]
+        lines = [f"  {name} = a A_a + b A_b + ... ({tying.classes} terms)"]
+        return [
+            *lines,
+            *_explain_orbitals(tying),
+            *(_print_letters(name, labels, signs) if fits else []),
+        ]
     matrices = [np.where(labels == c, signs, 0) for c in range(tying.classes)]
     named = [name_matrix(m) for m in matrices]
     if named == ["I", REST] and tying.ansatz.fibration is None and tying.ansatz.output.dim > 1:
-        return _explain_deep_sets()
-    lines = [f"  W = {_join_terms([n or f'A_{name_class(c)}' for c, n in enumerate(named)])}"]
+        return _explain_deep_sets(name)
+    lines = [f"  {name} = {_join_terms([n or f'A_{name_class(c)}' for c, n in enumerate(named)])}"]
     if all(named):
         return lines
     shown = [(f"A_{name_class(c)}", m) for c, m in enumerate(matrices) if not named[c]]
@@ -69,21 +77,21 @@ def _explain_orbitals(tying: Tying) -> list[str]:
     )
 
 
-def _explain_deep_sets() -> list[str]:
+def _explain_deep_sets(name: str) -> list[str]:
     return [
-        "  W = a I + b 11^T",
+        f"  {name} = a I + b 11^T",
         "",
         *write_paragraph(
             "The orbitals are the diagonal and the rest, so the classes are the matrices I and "
-            "11^T - I; with their coefficients w_a and w_b, W = w_a I + w_b (11^T - I), hence "
-            "a = w_a - w_b and b = w_b.",
+            "11^T - I; with their coefficients w_a and w_b, "
+            f"{name} = w_a I + w_b (11^T - I), hence a = w_a - w_b and b = w_b.",
             "  ",
         ),
     ]
 
 
-def _print_letters(labels: IntArray, signs: IntArray) -> list[str]:
-    """Print ``W`` as one matrix of class letters."""
+def _print_letters(name: str, labels: IntArray, signs: IntArray) -> list[str]:
+    """Print a matrix as one of class letters."""
     words = [
         [
             ("-" if s < 0 else "") + name_class(c) if c >= 0 else "."
@@ -91,7 +99,7 @@ def _print_letters(labels: IntArray, signs: IntArray) -> list[str]:
         ]
         for row in zip(labels.tolist(), signs.tolist(), strict=True)
     ]
-    return ["", *("  " + line for line in _print_matrix("W", words))]
+    return ["", *("  " + line for line in _print_matrix(name, words))]
 
 
 def _join_terms(names: list[str]) -> str:

@@ -17,6 +17,7 @@ from eqcompile.solve.tying import Tying
 
 FOLDED = "The plan"
 DRAWN_AFTER = "The solution"
+PARAMETER_HEAD = ("Layer", "Family", "Group", "Parameters", "Free", "Dense weights", "Proof")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,13 @@ class FurtherLayer:
         rows: Its rows in the summary: layer, group, degree, slots, classes, ordered classes,
             zeros, proof.
         section: Its own section.
+        parameters: Its row in the summary of parameterised layers, if it is one: layer, family,
+            group, parameters, those that are free, weights of a dense layer, proof.
     """
 
     rows: tuple[tuple[str, ...], ...]
     section: PageSection
+    parameters: tuple[str, ...] = ()
 
 
 def draw_html(tying: Tying) -> str:
@@ -84,13 +88,15 @@ def render_report(
     return render_page(page)
 
 
-def render_drawing(title: str, drawings: Sequence[tuple[str, Tying]]) -> str:
-    """Render a page of diagrams only, each with its title."""
+def render_drawing(
+    title: str, drawings: Sequence[tuple[str, Tying]], more: Sequence[PageSection] = ()
+) -> str:
+    """Render a page of diagrams, each with its title, and of further sections after them."""
     sections = tuple(
         PageSection(f"tying-{i}", name, (draw_figure(tying, f"t{i}"),))
         for i, (name, tying) in enumerate(drawings)
     )
-    return render_page(Page(title, "tying diagrams", (), sections))
+    return render_page(Page(title, "tying diagrams", (), (*sections, *more)))
 
 
 def draw_figure(tying: Tying, key: str) -> PageBlock:
@@ -102,7 +108,10 @@ def _summarise(layers: Sequence[ReportedLayer], more: Sequence[FurtherLayer]) ->
     head = ("Layer", "Group", "Degree", "Slots", "Classes", "Ordered classes", "Zeros", "Proof")
     rows = [row for layer in layers for row in _summarise_layer(layer)]
     rows += [row for layer in more for row in layer.rows]
-    return PageSection("summary", "Summary", (make_table(head, rows),))
+    weighted = [layer.parameters for layer in more if layer.parameters]
+    tables = [make_table(head, rows)] if rows or not weighted else []
+    tables += [make_table(PARAMETER_HEAD, weighted)] if weighted else []
+    return PageSection("summary", "Summary", tuple(tables))
 
 
 def _summarise_layer(layer: ReportedLayer) -> list[tuple[str, ...]]:

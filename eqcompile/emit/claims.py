@@ -111,7 +111,7 @@ def _state_layer(layer: ProvenLayer) -> dict[str, Any]:
         "input": problem.key_by_input([given.action.text for given in problem.inputs]),
         "output": problem.output.text,
         "action": list(dict.fromkeys(problem.scope)),
-        "blocks": [_state_block(problem, block, proof) for block, proof in pairs],
+        "blocks": [state_block(problem, block, proof) for block, proof in pairs],
         "plan": {
             "form": layer.choice.form,
             **_plain(layer.plan_proof),
@@ -137,7 +137,8 @@ def _state_kernels(proof: KernelProof | None) -> dict[str, Any] | None:
     return {"form": proof.form, **_plain(proof.proof), "digest": hash_plan(proof.plan)}
 
 
-def _state_block(problem: LayerProblem, block: Block, proof: BlockProof) -> dict[str, Any]:
+def state_block(problem: LayerProblem, block: Block, proof: BlockProof) -> dict[str, Any]:
+    """State what was proven of one block."""
     claim = name_block(problem, block)
     return {**claim, **_plain(proof), "digest": hash_tying(block.tying)}
 

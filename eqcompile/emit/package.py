@@ -7,8 +7,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eqcompile.emit.diagram_files import list_checks, render_diagram_files
 from eqcompile.emit.diagrams import EmittedDiagrams, describe_diagrams, view_diagrams
+from eqcompile.emit.further_files import (
+    list_checks,
+    render_diagram_files,
+    render_parameterised_files,
+    render_stubs,
+)
+from eqcompile.emit.parameterised import (
+    EmittedParameterised,
+    describe_parameterised,
+    describe_ties,
+    view_parameterised,
+)
 from eqcompile.emit.served import spell_straight_table
 from eqcompile.emit.spelling import check_digest, check_identifier, spell_json
 from eqcompile.emit.tying_json import FORMAT, describe_layer
@@ -24,6 +35,12 @@ SHARED = (
     *("lookups", "reference", "schedule", "selfcheck", "tables"),
 )
 """Modules that are the same in every package but for their header."""
+
+FACES = {
+    True: "Equivariant polynomial layers",
+    False: "Layers with weights made of parameters",
+}
+"""What a package is, by whether it has polynomial layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +66,7 @@ def render_package(
     report_html: str,
     origin: Origin,
     diagrams: Sequence[EmittedDiagrams] = (),
+    parameterised: Sequence[EmittedParameterised] = (),
 ) -> Files:
     """Render every file of a package.
 
@@ -59,12 +77,56 @@ def render_package(
         report_html: Text of ``report.html``.
         origin: Where it comes from.
         diagrams: Its layers for any number of points.
+        parameterised: Its layers with weights made of parameters.
 
     Returns:
         Relative path and text of every file, sorted by path; a function of the arguments alone.
     """
     check_identifier(package)
     header = spell_header(origin)
+    tying = describe_package(package, layers, diagrams, parameterised)
+    views = [view_layer(layer) for layer in layers]
+    further = [view_diagrams(layer) for layer in diagrams]
+    weighted = [view_parameterised(layer) for layer in parameterised]
+    shared = {"header": header, **list_checks(further, weighted)}
+    files = {name + ".py": render(name, shared) for name in SHARED}
+    context = {"header": header, "layers": views}
+    files["programs.py"] = render("programs", {**context, **list_imports(views)})
+    files["straight.py"] = render_straight_kernels(header, views)
+    constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
+    owners = [name.removeprefix("OPERATORS_") for name in constants]
+    bases = sorted({view.base for view in views})
+    several = any(view.opening for view in views)
+    imports = ["from collections.abc import Mapping as _Mapping"] if several else []
+    extra = {"owners": owners, "bases": bases, "imports": imports}
+    extra["further"] = sort_imports(view.name for view in further)
+    extra["parameterised"] = sort_imports(view.name for view in weighted)
+    files["layers.py"] = render("layers", {**context, **extra})
+    files["tying.json"] = spell_json(tying) + "\n"
+    files["ops.py"] = render_ops(package, header, views, files)
+    files |= render_diagram_files(render, header, further)
+    namespace = f"{package}_pairs_{hash_files(files)}"
+    files |= render_parameterised_files(render, header, weighted, namespace)
+    files |= {} if views else render_stubs(render, header, further, weighted)
+    names = [*(v.name for v in views), *(v.name for v in further), *(v.name for v in weighted)]
+    face = {
+        "header": header,
+        "names": sort_imports(names),
+        "summary": FACES[bool(views or further)],
+    }
+    digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
+    files["__init__.py"] = render("init", {**face, **digests, "version": origin.version})
+    files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}
+    return tuple(sorted(files.items()))
+
+
+def describe_package(
+    package: str,
+    layers: Sequence[EmittedLayer],
+    diagrams: Sequence[EmittedDiagrams],
+    parameterised: Sequence[EmittedParameterised],
+) -> dict[str, object]:
+    """Return what ``tying.json`` says."""
     tying: dict[str, object] = {
         "format": FORMAT,
         "package": package,
@@ -77,29 +139,10 @@ def render_package(
     }
     if diagrams:
         tying["diagram_layers"] = [describe_diagrams(layer) for layer in diagrams]
-    views = [view_layer(layer) for layer in layers]
-    further = [view_diagrams(layer) for layer in diagrams]
-    shared = {"header": header, **list_checks(further)}
-    files = {name + ".py": render(name, shared) for name in SHARED}
-    names = sort_imports([*(view.name for view in views), *(view.name for view in further)])
-    context = {"header": header, "layers": views, "names": names}
-    files["programs.py"] = render("programs", {**context, **list_imports(views)})
-    files["straight.py"] = render_straight_kernels(header, views)
-    constants = sort_imports(f"OPERATORS_{view.name}" for view in views)
-    owners = [name.removeprefix("OPERATORS_") for name in constants]
-    bases = sorted({view.base for view in views})
-    several = any(view.opening for view in views)
-    imports = ["from collections.abc import Mapping as _Mapping"] if several else []
-    extra = {"owners": owners, "bases": bases, "imports": imports}
-    extra["further"] = sort_imports(view.name for view in further)
-    files["layers.py"] = render("layers", {**context, **extra})
-    files["tying.json"] = spell_json(tying) + "\n"
-    files["ops.py"] = render_ops(package, header, views, files)
-    files |= render_diagram_files(render, header, further, alone=not views)
-    digests = {"spec_digest": origin.spec_digest, "certificate_digest": origin.certificate_digest}
-    files["__init__.py"] = render("init", {**context, **digests, "version": origin.version})
-    files |= {"certificate.json": certificate_json, "report.html": report_html, "py.typed": ""}
-    return tuple(sorted(files.items()))
+    if parameterised:
+        tying["parameterised_layers"] = [describe_parameterised(layer) for layer in parameterised]
+        tying["parameters"] = [tie for layer in parameterised for tie in describe_ties(layer)]
+    return tying
 
 
 def list_imports(views: Sequence[LayerView]) -> dict[str, object]:
@@ -129,18 +172,23 @@ def render(name: str, context: Mapping[str, object]) -> str:
 
 def render_ops(package: str, header: str, views: Sequence[LayerView], files: dict[str, str]) -> str:
     """Render the operators, under a name that no other build of this package has."""
-    digest = hashlib.sha256()
-    for name, text in sorted(files.items()):
-        digest.update(f"{name}\0{text}\0".encode())
     words = ("forward", "backward", "double_backward")
     context = {
         "header": header,
         "layers": views,
         "programs": sort_imports(f"{word}_{view.name}" for view in views for word in words),
         "facts": ["Facts"] if any(not view.unserved for view in views) else [],
-        "namespace": f"{package}_{digest.hexdigest()[:12]}",
+        "namespace": f"{package}_{hash_files(files)}",
     }
     return render("ops", context)
+
+
+def hash_files(files: Mapping[str, str]) -> str:
+    """Return a short digest of some files."""
+    digest = hashlib.sha256()
+    for name, text in sorted(files.items()):
+        digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()[:12]
 
 
 def render_straight_kernels(header: str, views: Sequence[LayerView]) -> str:
