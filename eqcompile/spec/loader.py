@@ -161,7 +161,7 @@ def _list_oversized(data: Mapping[str, Any], actions: tuple[Actions, ...]) -> li
         entry = data["layers"][i]
         family = entry.get("family", "polynomial") if isinstance(entry, dict) else None
         try:
-            if family in MODELS:
+            if isinstance(family, str) and family in MODELS:
                 layer = read_model(MODELS[family], entry)
                 refused = check_parameterised(layer, built)
             else:

@@ -67,7 +67,9 @@ def _read_coordinate(value: object) -> float:
     return float(value)
 
 
-Sign = Annotated[int, PlainValidator(_read_sign), WithJsonSchema({"type": "integer", "enum": [1, -1]})]
+Sign = Annotated[
+    int, PlainValidator(_read_sign), WithJsonSchema({"type": "integer", "enum": [1, -1]})
+]
 _NUMBER = {"type": "number", "minimum": -MAX_COORDINATE, "maximum": MAX_COORDINATE}
 Coordinate = Annotated[
     float,

@@ -59,6 +59,18 @@ LAYERS: dict[str, dict[str, Any]] = {
         "group": {"symmetric": 3},
         "actions": {"in": "Alt(V, 2)", "out": "sign", "mu": "2 sign", "x": IRREP},
     },
+    "half turns": {
+        "family": "coulomb",
+        "size": 6,
+        "dims": {"mu": 2, "x": 2},
+        "group": {
+            "signed_permutations": [{"perm": [1, 2, 3, 4, 5, 0], "signs": [1, 1, 1, 1, 1, -1]}]
+        },
+        "actions": {
+            "mu": {"matrices": [[["sqrt(3)/2", "-1/2"], ["1/2", "sqrt(3)/2"]]]},
+            "x": TURN,
+        },
+    },
     "directions": {
         "family": "spectral",
         "size": 6,
