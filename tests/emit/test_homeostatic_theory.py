@@ -292,6 +292,19 @@ def test_without_leak_nothing_moves_under_the_input_of_the_start(package: Module
     assert not layer.stability(r).weight_stable
 
 
+def test_silent_neurons_have_no_part_in_the_stability_of_responses(package: ModuleType) -> None:
+    """What feeds a silent neuron does not fade without leak; the responses return all the same."""
+    layer = package.Still(dtype=torch.float64)
+    r = draw_input(3, silent=True)
+    layer.calibrate_(r)
+    found = layer.stability(r)
+    assert found.multipliers[-1] == 1.0
+    assert found.output_stable
+    layer.set_parameters({"weights": draw_weights(3)})
+    adapt(layer, r, 3000)
+    torch.testing.assert_close(layer(r), layer.fixed_point(r).responses)
+
+
 def test_with_leak_the_first_steps_leave_the_start(package: ModuleType) -> None:
     """The source's W = C and R R^T = C is not where one ends: a fixed point is neither."""
     layer, r = package.Neurons(), draw_input(5)
