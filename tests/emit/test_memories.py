@@ -132,7 +132,9 @@ def test_errors_of_the_layer_as_it_is(layers: ModuleType, load: float) -> None:
     """Of odd order self terms add noise: ``(2 P - 3)!!`` instead of ``(P - 1)!``."""
     expected = predict_errors(load, 3)
     assert 0.01 < expected < 0.1
-    assert measure_errors(layers, 100, 3, load, self_terms=True) == pytest.approx(expected, rel=0.2)
+    # The patterns' sums at a spin add to all its fields alike, so one draw says little.
+    found = [measure_errors(layers, 100, 3, load, self_terms=True) for _ in range(8)]
+    assert sum(found) / len(found) == pytest.approx(expected, rel=0.2)
 
 
 @pytest.mark.parametrize("load", [0.3, 0.5])
