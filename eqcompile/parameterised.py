@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 from math import comb, prod
 from typing import Any
 
-import numpy as np
-
 from eqcompile.analysis.dimension import coulomb_dimension, spectral_dimension
-from eqcompile.draw.dependence import merge_equal
 from eqcompile.draw.invariance import PAIRS
 from eqcompile.draw.page import PageBlock, PageSection
 from eqcompile.draw.parameterised import (
@@ -22,19 +19,14 @@ from eqcompile.draw.parameterised_formats import tabulate
 from eqcompile.draw.report import FurtherLayer, draw_figure
 from eqcompile.emit.parameterised import EmittedParameterised
 from eqcompile.emit.parameterised_claims import ProvenParameterised
-from eqcompile.errors import CertificateError, Refusal
+from eqcompile.errors import CertificateError
 from eqcompile.layers.parameters import ParameterisedProblem
 from eqcompile.solve.certificate import prove
 from eqcompile.solve.parameterised import (
     LINEAR,
-    ParameterisedSolution,
     count_entries,
     solve_parameterised,
 )
-from eqcompile.solve.tying import Tying
-
-FACTORS = ("mu", "nu", "q", "u", "v", "lam")
-"""Parameters without which every weight is 0."""
 
 Progress = Callable[[str], None]
 
@@ -42,70 +34,9 @@ Progress = Callable[[str], None]
 def compile_parameterised(problem: ParameterisedProblem, progress: Progress) -> ProvenParameterised:
     """Carry one layer from its problem to proven ties. Each line is one stage."""
     solution = solve_parameterised(problem, progress=progress)
-    refuse_dead(solution)
-    refuse_coincident(solution)
     progress(f"{problem.name}: proving")
-    return prove_ties(solution)
-
-
-def prove_ties(solution: ParameterisedSolution) -> ProvenParameterised:
-    """Prove everything that was solved of a layer."""
     proofs = (tuple(prove(block.tying) for block in tie.blocks) for tie in solution.solutions)
     return ProvenParameterised(solution, tuple(proofs))
-
-
-def refuse_dead(solution: ParameterisedSolution) -> None:
-    """Refuse a layer whose group allows no weight but 0.
-
-    Raises:
-        Refusal: Naming the parameter that must vanish.
-    """
-    problem = solution.problem
-    for name in FACTORS:
-        tying = solution.find_tying(name)
-        if tying is not None and not tying.classes:
-            text = f"layer {problem.name}: its group allows {name} = 0 alone, so every weight is 0"
-            raise Refusal("no-classes", text, "write another action under actions:")
-
-
-def refuse_coincident(solution: ParameterisedSolution) -> None:
-    """Refuse ties that put neurons at one place, where that leaves no weight.
-
-    Raises:
-        Refusal: Two neurons coincide and nothing softens their distance; or all do, and weights
-            are distances.
-    """
-    problem, tying = solution.problem, solution.find_tying("x")
-    if tying is None or not problem.square or problem.n_in < 2:
-        return
-    options = dict(problem.options)
-    places = number_columns(tying)
-    help = "write an action on the positions, as actions: {x: ...}"
-    if options["kernel"] == "product":
-        if max(places) == 0:
-            text = f"layer {problem.name}: its group puts all neurons at one place, so W = 0"
-            raise Refusal("no-classes", text, help)
-    elif not options["softening"] and not options["learn_softening"]:
-        second = next((i for i, place in enumerate(places) if place in places[:i]), None)
-        if second is not None:
-            pair = f"{places.index(places[second])} and {second}"
-            text = (
-                f"layer {problem.name}: its group puts neurons {pair} at one place, and softening"
-            )
-            raise Refusal("coincident", f"{text} is 0: their weight is infinite", help)
-
-
-def number_columns(tying: Tying) -> list[int]:
-    """Number the inputs of a linear map: two have one number where their columns always agree."""
-    merged = merge_equal(tying)
-    labels, signs = merged.table()
-    numbers = np.arange(1, merged.coefficients + 2)
-    if merged.basis is not None:
-        # A coefficient without any share of a free one is 0.
-        numbers[np.setdiff1d(np.arange(merged.coefficients), merged.basis.matrix.rows)] = 0
-    entries = np.where(labels < 0, 0, numbers[labels] * signs)
-    found: dict[tuple[int, ...], int] = {}
-    return [found.setdefault(tuple(column), len(found)) for column in entries.T.tolist()]
 
 
 def find_dimension(problem: ParameterisedProblem) -> int | None:
@@ -158,12 +89,8 @@ def explain_proven(layer: ProvenParameterised) -> str:
 
 
 def explain_problem(problem: ParameterisedProblem, progress: Progress) -> str:
-    """Write the derivation of one layer; where it is not emitted, why not."""
-    try:
-        return explain_proven(compile_parameterised(problem, progress))
-    except Refusal as refusal:
-        layer = prove_ties(solve_parameterised(problem, progress=progress))
-        return f"{explain_proven(layer)}\nIt is not emitted: {refusal.text}."
+    """Write the derivation of one layer."""
+    return explain_proven(compile_parameterised(problem, progress))
 
 
 def list_methods(layer: ProvenParameterised) -> list[str]:
@@ -174,7 +101,7 @@ def list_methods(layer: ProvenParameterised) -> list[str]:
 
 def summarise_layer(problem: ParameterisedProblem, progress: Progress) -> dict[str, Any]:
     """Solve and prove the ties of one layer, and return the counts as plain data."""
-    layer = prove_ties(solve_parameterised(problem, progress=progress))
+    layer = compile_parameterised(problem, progress)
     solution = layer.solution
     full, free = count_parameters(solution)
     return {
@@ -227,18 +154,14 @@ def report_proven(number: int, layer: ProvenParameterised) -> FurtherLayer:
 
 def list_proofs(problem: ParameterisedProblem, progress: Progress) -> list[str]:
     """Prove one layer again; return what held, one line per tie."""
-    try:
-        layer, refused = compile_parameterised(problem, progress), ""
-    except Refusal as refusal:
-        layer = prove_ties(solve_parameterised(problem, progress=progress))
-        refused = f"{problem.name} is not emitted: {refusal.text}"
+    layer = compile_parameterised(problem, progress)
     lines = [
         f"{tie.problem.name}: {proofs[0].classes} classes by {', '.join(proofs[0].proof)}"
         for tie, proofs in zip(layer.solution.solutions, layer.proofs, strict=True)
     ]
     if problem.group is None:
         lines.append(f"{problem.name}: no ties, all parameters are free")
-    return [*lines, refused] if refused else lines
+    return lines
 
 
 def check_listed(data: Mapping[str, Any]) -> None:

@@ -102,7 +102,8 @@ def render_parameterised_files(
         for module, prefix in families
         for what in ("Facts", "Layer")
     ]
-    layers = {"header": header, "imports": imports, "layers": views}
+    opening = ["import torch as _torch", ""] if any(view.annotations for view in views) else []
+    layers = {"header": header, "opening": opening, "imports": imports, "layers": views}
     return {**files, "parameterised_layers.py": render("parameterised_layers", layers)}
 
 
