@@ -17,6 +17,7 @@ PACKAGES = {
     "graphs": "graph_nets",
     "lattice_boltzmann": "collision_nets",
     "lorentz": "lorentz_nets",
+    "molecules": "molecule_nets",
     "tensor_products": "rotation_nets",
 }
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?")
@@ -201,3 +202,29 @@ def test_digits(packages: Path) -> None:
     assert ours[1] < 1
     assert ours[3] < 6
     assert read_row(printed, "unconstrained, training turned")[4] < 8
+
+
+@pytest.mark.slow
+def test_molecules(packages: Path) -> None:
+    """A few numbers per neuron do about as well as a full matrix; counting elements does better."""
+    printed = run("examples/molecules/train.py", "--packages", str(packages))
+    assert printed.startswith("148 molecules of up to 14 atoms, 14 elements; ")
+    readme = (ROOT / "examples" / "molecules" / "README.md").read_text("utf-8")
+    for name in (
+        "mean of the training part",
+        "linear, counts of elements",
+        "linear, sorted matrix",
+    ):
+        (line,) = (line for line in printed.splitlines() if line.startswith(name))
+        assert drop_seconds(line) in readme
+    linear = read_row(printed, "linear, sorted matrix")[1]
+    for name, count in (
+        ("hidden layer: Coulomb", 105 * (8 + 3) + 105),
+        ("hidden layer: distance product", 105 * (4 + 3) + 105),
+        ("hidden layer: spectral", 105 * 8 + 8 + 105),
+        ("hidden layer: full matrix", 105 * 105 + 105),
+    ):
+        parameters, error = read_row(printed, name)[:2]
+        assert parameters == count + 106
+        assert error < linear - 4
+    assert read_row(printed, "linear, counts of elements")[1] < 35
