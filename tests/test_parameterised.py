@@ -132,7 +132,13 @@ def test_solve_prints_json(spec: Path) -> None:
     assert list(layers["Cross"]["parameters"]) == ["mu", "x", "nu", "y", "raw_softening"]
     assert list(layers["Dist"]["parameters"]) == ["mu"]
     assert (layers["Low"]["numbers"], layers["Low"]["free"], layers["Low"]["dense"]) == (21, 4, 36)
-    assert layers["Norm"]["parameters"]["weights"]["free"] == 6
+    norm = layers["Norm"]["parameters"]
+    assert {name: entry["free"] for name, entry in norm.items()} == {
+        "weights": 6,
+        "target": 6,
+        "calibrated": 1,
+    }
+    assert (layers["Norm"]["numbers"], layers["Norm"]["dense"]) == (0, 36)
     # y_k = sum over pairs i <= j of w[k; i, j] z_i z_j
     assert layers["Mem"]["dense"] == 7 * 28
     assert layers["Quad"]["degrees"]["2"]["classes"] == 4
@@ -245,6 +251,7 @@ def test_explain_derives_every_family(spec: Path) -> None:
         "multiplying q_k by s and dividing lam_k by s^3: likewise",
         "the symmetric tensors reached are a family of 14 of 84 dimensions.",
         "W is averaged over them after every step, so 6 numbers are free.",
+        "Nothing is trained: this is state, which adaptation changes; a dense layer of this size",
     ]
     joined = " ".join(text.split())
     for words in shown:

@@ -31,6 +31,9 @@ from eqcompile.solve.parameterised import (
     count_entries,
 )
 
+UNTRAINED = ("homeostatic",)
+"""Families whose parameters are state that the layer changes itself."""
+
 
 def name_layer(problem: ParameterisedProblem) -> str:
     """Name a layer: ``Force: coulomb, C_6, 6 -> 6``."""
@@ -108,15 +111,22 @@ def explain_parameters(solution: ParameterisedSolution) -> list[str]:
     """List the parameters with their sizes, and compare them with dense weights."""
     problem = solution.problem
     lines = write_table(*tabulate_parameters(solution), left=2)
-    full, free = count_parameters(solution)
-    tied = f", {free:,} of them free under the group" if problem.ties else ""
     has_bias = any(parameter.name == "bias" for parameter in problem.parameters)
     order = dict(problem.options).get("order", 2)
     monomials = comb(problem.n_in + order - 2, order - 1)
     dense = problem.n_out * (monomials + has_bias)
     what = "a dense layer" if order == 2 else f"a dense layer of degree {order - 1}"
-    summary = f"{spell_count(full, 'number')}{tied}; {what} of this size has {dense:,}."
+    summary = f"{spell_counts(solution)}; {what} of this size has {dense:,}."
     return [*lines, "", *write_paragraph(summary)]
+
+
+def spell_counts(solution: ParameterisedSolution) -> str:
+    """Write how many numbers the parameters of a layer have."""
+    if solution.problem.family in UNTRAINED:
+        return "Nothing is trained: this is state, which adaptation changes"
+    full, free = count_parameters(solution)
+    tied = f"{free:,} of them free under the group" if solution.ties else "all free: no group acts"
+    return f"{full:,} number{'s' * (full != 1)}, {tied}"
 
 
 def tabulate_parameters(
@@ -137,8 +147,10 @@ def tabulate_parameters(
 
 
 def count_parameters(solution: ParameterisedSolution) -> tuple[int, int]:
-    """Count the numbers of all parameters, in full and free."""
+    """Count the numbers of all trained parameters, in full and free."""
     parameters = solution.problem.parameters
+    if solution.problem.family in UNTRAINED:
+        return 0, 0
     free = sum(solution.count_free(parameter) for parameter in parameters)
     return sum(count_entries(parameter) for parameter in parameters), free
 

@@ -13,9 +13,9 @@ from eqcompile.draw.data import describe_tying
 from eqcompile.draw.formats import FORMATS, list_drawings, name_drawing
 from eqcompile.draw.page import PageBlock, PageSection, make_table
 from eqcompile.draw.parameterised import (
-    count_parameters,
     describe_layer,
     name_layer,
+    spell_counts,
     tabulate_parameters,
 )
 from eqcompile.draw.report import render_drawing
@@ -35,14 +35,11 @@ READING = (
 
 def draw_parameters(solution: ParameterisedSolution) -> str:
     """Write the table of the parameters of a layer as text."""
-    full, free = count_parameters(solution)
     lines = [name_layer(solution.problem), f"  {solution.problem.formula}", ""]
     lines += ["  " + line for line in write_table(*tabulate_parameters(solution), left=2)]
+    lines += ["", f"  {spell_counts(solution)}."]
     if solution.ties:
-        lines += ["", f"  {free:,} of {full:,} numbers are free.", ""]
-        lines += write_paragraph(READING, "  ")
-    else:
-        lines += ["", f"  {full:,} numbers, all free: no group acts."]
+        lines += ["", *write_paragraph(READING, "  ")]
     return "\n".join(lines) + "\n"
 
 

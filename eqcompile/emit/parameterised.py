@@ -47,15 +47,8 @@ PAIRS = FamilyCode(
     "coulomb",
     "Coulomb",
     (
-        *(
-            "balance",
-            "coulomb",
-            "coulomb_checks",
-            "pair_formulas",
-            "pair_gradients",
-            "pair_kernels",
-        ),
-        *("pair_launch", "pair_ops", "pairs"),
+        *("balance", "coulomb", "coulomb_checks", "pair_formulas", "pair_gradients"),
+        *("pair_kernels", "pair_launch", "pair_ops", "pairs"),
     ),
     "``auto``, ``torch``, ``triton`` or ``reference``",
 )

@@ -14,6 +14,9 @@ from eqcompile.solve.tying import Tying
 LINEAR = (1,)
 """The degree of every tie."""
 
+TIED_ALIKE = {"target": "weights"}
+"""State that is averaged over the group like another one."""
+
 ORBITAL_SLOTS = 2**16
 """Orbitals of the weights are found up to this many entries; no parameter needs them."""
 
@@ -42,8 +45,9 @@ class ParameterisedSolution:
 
     def find_tying(self, parameter: str) -> Tying | None:
         """Return the tie of a parameter, or None where it is free."""
+        wanted = TIED_ALIKE.get(parameter, parameter)
         names = zip(self.problem.tied, self.ties, strict=True)
-        return next((tie.tying(LINEAR) for name, tie in names if name == parameter), None)
+        return next((tie.tying(LINEAR) for name, tie in names if name == wanted), None)
 
     def count_free(self, parameter: Parameter) -> int:
         """Return how many numbers of a parameter are free."""
