@@ -46,9 +46,7 @@ def make_layer(kernel: str, mu: Tensor, x: Tensor) -> Call:
     with torch.device("meta"):
         layer = package.Pairs()
     layer = layer.to_empty(device="cpu")
-    for name, value in (("mu", mu), ("x", x)):
-        setattr(layer, name, torch.nn.Parameter(value, requires_grad=value.requires_grad))
-    return lambda z: layer(z)
+    return lambda z: torch.func.functional_call(layer, {"mu": mu, "x": x}, (z,))
 
 
 def make_dense(kernel: str, mu: Tensor, x: Tensor) -> Call:
