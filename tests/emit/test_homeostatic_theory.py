@@ -61,6 +61,10 @@ def test_the_spectrum_of_the_whole_update(
     assert eigenvalues.imag.abs().max() < 1e-8
     assert (eigenvalues.real.sort().values - list_spectrum(found)).abs().max() < 1e-8
     assert found.spectral_radius == pytest.approx(float(eigenvalues.abs().max()), abs=1e-8)
+    if any(r > 0):
+        layer.alpha = found.alpha_max
+        fastest = layer.stability(r, at="present").multipliers[0]
+        assert float(fastest) == pytest.approx(-1, abs=1e-12)
     assert leak == 0 or found.weight_stable == bool(eigenvalues.abs().max() < 1)
 
 
