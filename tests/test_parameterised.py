@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -27,6 +28,7 @@ from eqcompile.layers.parameterised import resolve_parameterised
 from eqcompile.parameterised import find_dimension
 from eqcompile.templating import template_root
 from eqcompile.verification import check_tying, verify_package
+from tests.emit.test_package import TRITON
 from tests.test_anysize import run_selfcheck
 from tests.test_cli import call
 from tests.test_verification import edit, reseal
@@ -325,6 +327,20 @@ def test_families_have_every_module_that_they_import() -> None:
         assert set(FAMILIES[family].modules) <= own, family
     known = {m for code in FAMILIES.values() for m in code.modules}
     assert {m for m in known if not (template_root() / f"{m}.py.jinja").exists()} == set()
+
+
+def test_triton_is_imported_late() -> None:
+    """By modules that hold or launch kernels, which others import inside functions only."""
+    files = {name: text for name, text in render_spec(ALONE["coulomb"]).files.items()}
+    lazy = {*TRITON, "pair_kernels.py", "pair_launch.py"}
+    for name, text in files.items():
+        if not name.endswith(".py") or name in lazy:
+            continue
+        nodes = [n for n in ast.parse(text).body if isinstance(n, ast.Import | ast.ImportFrom)]
+        named = {alias.name for node in nodes for alias in node.names}
+        named |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert not named & {"triton", *(f.removesuffix(".py") for f in lazy)}, name
+    assert "import triton" in files["pair_kernels.py"]
 
 
 USE = """
