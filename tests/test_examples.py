@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "digits": "digit_nets",
     "graphs": "graph_nets",
+    "homeostasis": "homeostasis",
     "lattice_boltzmann": "collision_nets",
     "lorentz": "lorentz_nets",
     "molecules": "molecule_nets",
@@ -202,6 +203,25 @@ def test_digits(packages: Path) -> None:
     assert ours[1] < 1
     assert ours[3] < 6
     assert read_row(printed, "unconstrained, training turned")[4] < 8
+
+
+def test_homeostasis(packages: Path, tmp_path: Path) -> None:
+    """Responses return after a change of contrast, to where the layer said they would."""
+    figure = tmp_path / "homeostasis.svg"
+    arguments = ("--packages", str(packages), "--figure", str(figure))
+    printed = run("examples/homeostasis/adapt.py", *arguments)
+    readme = (ROOT / "examples" / "homeostasis" / "README.md").read_text("utf-8")
+    assert printed.rpartition("figure: ")[0] in readme
+    assert figure.read_text("utf-8").startswith("<?xml")
+    rows = {name: read_row(printed, name) for name in ("before", "during", "after")}
+    _, drive, start, *_, settled, fixed, unadapted, error = rows["during"][:9]
+    assert drive / rows["before"][1] > 7
+    assert start > 2.8 * rows["before"][5]
+    assert unadapted > 2.8
+    assert settled == fixed < 1.08 * rows["before"][5]
+    assert error < 1e-4
+    assert rows["after"][2] < 0.7 * rows["after"][5]
+    assert rows["after"][6] == rows["before"][6]
 
 
 @pytest.mark.slow
