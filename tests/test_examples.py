@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "digits": "digit_nets",
     "graphs": "graph_nets",
+    "growth": "growth_nets",
     "homeostasis": "homeostasis",
     "lattice_boltzmann": "collision_nets",
     "lorentz": "lorentz_nets",
@@ -173,6 +174,22 @@ def test_graphs(packages: Path) -> None:
     parameters, determined, training, small, large, asymmetry = read_row(printed, "Cubic")
     assert (parameters, determined) == (91, 33)
     assert max(training, small, large, asymmetry) < 1e-12
+
+
+@pytest.mark.slow
+def test_growth(packages: Path) -> None:
+    """The error falls with the rank, from next to chance to near that of a dense layer."""
+    arguments = ("examples/growth/train.py", "--packages", str(packages), "--seeds", "1")
+    printed = run(*arguments)
+    rows = {rank: read_row(printed, str(rank)) for rank in (1, 2, 4, 8, 16, 24)}
+    assert [row[0] for row in rows.values()] == [64 + rank * 65 for rank in rows]
+    for part in (1, 2, 3, -2, -1):
+        errors = {rank: row[part] for rank, row in rows.items()}
+        assert errors[1] > 60 > 40 > errors[4] > 10 > errors[16] > errors[24] - 2
+        assert errors[24] < 7
+    dense = read_row(printed, "dense")
+    assert dense[0] == 64 * 65
+    assert dense[3] < 5
 
 
 def check_digits(printed: str) -> list[float]:
