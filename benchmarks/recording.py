@@ -9,6 +9,8 @@ from unittest import mock
 
 MIXING = ("bilin_output", "bilin_input", "wgrad")
 DEPTHWISE = ("depthwise_output", "depthwise_input", "depthwise_wgrad")
+PAIRS = ("apply_pairs", "differentiate_pairs")
+KERNELS = {"kernels": MIXING, "depthwise": DEPTHWISE, "pair_kernels": PAIRS}
 
 Note = Callable[[Any, tuple[int, ...], tuple[Any, ...], dict[str, Any]], None]
 
@@ -36,19 +38,21 @@ def record(launch: Any, note: Note) -> Iterator[None]:
     """Have the launches of a package's kernels noted, and nothing run unless the note does.
 
     Args:
-        launch: Module of the package that launches its kernels.
+        launch: Module of the package that launches its kernels: ``launch`` or ``pair_launch``.
         note: See `Recorder`.
     """
     with ExitStack() as stack:
-        for owner, names in ((launch.kernels, MIXING), (launch.depthwise, DEPTHWISE)):
-            for name in names:
-                recorder = Recorder(getattr(owner, name), note)
-                stack.enter_context(mock.patch.object(owner, name, recorder))
+        for owner in filter(lambda name: hasattr(launch, name), KERNELS):
+            module = getattr(launch, owner)
+            for name in KERNELS[owner]:
+                recorder = Recorder(getattr(module, name), note)
+                stack.enter_context(mock.patch.object(module, name, recorder))
+        table = getattr(launch, "STRAIGHT", {})
         straight = {
             name: tuple(kernel and Recorder(kernel, note) for kernel in kernels)
-            for name, kernels in launch.STRAIGHT.items()
+            for name, kernels in table.items()
         }
-        stack.enter_context(mock.patch.dict(launch.STRAIGHT, straight))
+        stack.enter_context(mock.patch.dict(table, straight))
         yield
 
 

@@ -85,7 +85,7 @@ def poison(*, widen: bool = False) -> Iterator[Memory]:
 
 
 def _is_launch(frame: Any) -> bool:
-    return bool(frame.f_globals["__name__"].endswith(".launch"))
+    return bool(frame.f_globals["__name__"].endswith((".launch", ".pair_launch")))
 
 
 @contextmanager
