@@ -116,7 +116,7 @@ def spell(layer: Any) -> Tensor:
         factors = squares ** (facts.exponent / 2)
     else:
         factors = (squares + layer.softening) ** (-facts.exponent / 2)
-    weights = (mu * signs) @ nu.mT * factors
+    weights: Tensor = (mu * signs) @ nu.mT * factors
     if not facts.square:
         return weights
     diagonal = torch.zeros(len(x), dtype=mu.dtype)
@@ -124,10 +124,12 @@ def spell(layer: Any) -> Tensor:
         diagonal = layer.full("diagonal")
     elif facts.diagonal == "chemistry":
         diagonal = 0.5 * mu.norm(dim=1) ** 2.4
-    return weights * (1 - torch.eye(len(x), dtype=mu.dtype)) + torch.diag(diagonal)
+    outside: Tensor = weights * (1 - torch.eye(len(x), dtype=mu.dtype))
+    return outside + torch.diag(diagonal)
 
 
 def apply(layer: Any, z: Tensor) -> Tensor:
     """Evaluate a layer by its definition."""
     y = z @ spell(layer).mT
-    return y + layer.full("bias") if layer.facts.bias else y
+    bias: Tensor = layer.full("bias") if layer.facts.bias else torch.zeros(())
+    return y + bias.to(y.dtype)

@@ -51,7 +51,7 @@ PLANTED: dict[str, tuple[str, str, str, str, str]] = {
         "list(zip(*(t.unbind() for t in pairs), strict=True))[:2]", "Bare", "definition",
     ),
     "low rank without its middle term": (
-        "coulomb.py", "-2 * x], 1)", "-1 * x], 1)", "Squares", "definition",
+        "coulomb.py", "(-2 * signs", "(-1 * signs", "Squares", "definition",
     ),
     "the diagonal of chemistry": (
         "coulomb.py", "mu.square().sum(1), 1.2", "mu.square().sum(1), 1.1", "Chemistry",
