@@ -100,7 +100,7 @@ BUGS: dict[str, Bug] = {
         "tl.minimum(split * span + span, columns)", "columns", INVERSE._replace(columns=37)
     ),
     "missing offset of the sum of a split": Bug(
-        "(split * batch + b) * rows", "b * rows", INVERSE
+        "(split.to(tl.int64) * batch + b) * rows", "b * rows", INVERSE
     ),
     "missing mask of rows of the batch": Bug(
         "mask=(j < columns)[:, None] & (b < batch)[None, :]",
