@@ -148,6 +148,25 @@ def test_closures_may_call_backward_and_the_layer_twice(layers: ModuleType) -> N
     torch.testing.assert_close(layer.grow_(1, backward), expected)
 
 
+@pytest.mark.parametrize("name", ["Low", "Wide", "Frame"])
+def test_a_loss_in_the_dense_weights_counts(layers: ModuleType, name: str) -> None:
+    """As much as one in the outputs, and beside it."""
+    layer = getattr(layers, name)()
+    twin = copy.deepcopy(layer)
+    wanted = torch.randn(layer.facts.n_out, layer.facts.n_in, dtype=torch.float64)
+    z = torch.randn(4, layer.facts.n_in, dtype=torch.float64)
+    bias = twin.full("bias") if twin.facts.bias else 0.0
+
+    def find_loss(of: Any, weights: Any) -> Any:
+        return (weights - wanted).pow(2).sum() + of(z).tanh().sum()
+
+    units = torch.eye(layer.facts.n_in, dtype=torch.float64)
+    expected = twin.grow_(2, lambda: find_loss(twin, (twin(units) - bias).mT))
+    found = layer.grow_(2, lambda: find_loss(layer, layer.dense_weight()))
+    torch.testing.assert_close(found, expected)
+    assert "dense_weight" not in vars(layer)
+
+
 def test_calls_without_gradients_do_not_count(layers: ModuleType) -> None:
     layer = layers.Low()
     twin = copy.deepcopy(layer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,7 +79,9 @@ def test_quadratic_layers_are_tensors_of_order_three(layers: ModuleType) -> None
     torch.testing.assert_close(layer(z), torch.stack(found, -1))
 
 
-@pytest.mark.parametrize("name", ["Low", "Crowded", "Wide", "Quadratic", "Cubic", "Turns"])
+@pytest.mark.parametrize(
+    "name", ["Low", "Crowded", "Wide", "Quadratic", "Cubic", "Turns", "Unit", "Frame", "Narrow"]
+)
 def test_every_output_starts_with_variance_one(layers: ModuleType, name: str) -> None:
     """Exactly: moments are taken from the dense tensor, not from the formula of the start."""
     for _ in range(3):
@@ -87,8 +90,19 @@ def test_every_output_starts_with_variance_one(layers: ModuleType, name: str) ->
         assert float((variances - 1).abs().max()) < 1e-3, variances
 
 
-@pytest.mark.parametrize("name", ["Unit", "Frame", "Narrow", "Pairs", "Folds"])
-def test_constrained_outputs_start_with_mean_variance_one(layers: ModuleType, name: str) -> None:
+@pytest.mark.parametrize("n", [1, 2, 5, 9, 40])
+def test_drawn_directions_are_orthonormal_and_even(layers: ModuleType, n: int) -> None:
+    draw = sys.modules[f"{layers.__package__}.directions"].draw_directions
+    for d in sorted({1, 2, n // 2, n - 1, n} & set(range(1, n + 1))):
+        found = draw(n, d, dtype=torch.float64, device=torch.device("cpu"))
+        torch.testing.assert_close(found.mT @ found, torch.eye(d, dtype=torch.float64))
+        torch.testing.assert_close(found.square().sum(1), torch.full((n,), d / n).double())
+
+
+@pytest.mark.parametrize("name", ["Pairs", "Folds"])
+def test_tied_and_constrained_outputs_start_with_mean_variance_one(
+    layers: ModuleType, name: str
+) -> None:
     layer = getattr(layers, name)()
     assert float(expect_variances(layer.dense_weight().detach()).mean()) == pytest.approx(1)
 
@@ -189,6 +203,8 @@ def test_canonical_form(layers: ModuleType, name: str) -> None:
 
 def test_canonical_forms_of_equal_functions_are_equal(layers: ModuleType) -> None:
     layer = layers.Low()
+    with torch.no_grad():  # Directions of equal strengths can be turned into each other.
+        layer.lam.mul_(torch.tensor([3.0, 1.0, 2.0]))
     other = copy.deepcopy(layer)
     with torch.no_grad():
         order = torch.tensor([2, 0, 1])
