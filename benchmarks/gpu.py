@@ -8,8 +8,8 @@ Every kernel is timed by itself, with the arguments a layer gives it, and compar
 and a product of matrices reach on the same device in the same run. Layers are compared with the
 same layer run by its torch programs, as they are and compiled, and with a compiled einsum of dense
 tensors. Times are medians, taken with an empty cache. Bytes are those of all arrays a kernel is
-given, each once; flops are those of the tables it reads. Kernels come first, then comparisons
-until MINUTES have passed; what is left out is said.
+given, each once; flops are those of the tables it reads. Kernels come first, those of pairs of
+neurons last of them, then comparisons until MINUTES have passed; what is left out is said.
 
 Exits with 2 where there is no CUDA device.
 """
@@ -37,6 +37,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.counting import count_bytes, count_flops  # noqa: E402
 from benchmarks.dense import Einsum, count_numbers  # noqa: E402
+from benchmarks.gpu_pairs import find_pairs, measure_pairs  # noqa: E402
 from benchmarks.recording import Call, describe, record_calls  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -63,6 +64,7 @@ layers:
   - {{name: Signed, group: {{hyperoctahedral: 3}}, input: V, output: "V + Alt(V, 2)", degree: 2,
      channels: {{in: 32, out: 32}}}}
   - {{name: Small, group: {{cyclic: 8}}, input: V, output: V, degree: 2}}
+  - {{name: Charges, family: coulomb, size: 64, dims: {{mu: 8, x: 3}}}}
 """
 
 BATCHES = {
@@ -319,11 +321,14 @@ def measure(bench: Bench, package: Any, names: Sequence[str]) -> dict[str, Any]:
 
     ceilings = bench.measure_ceilings()
     errors = {name: bench.check(package, name) for name in names}
-    kernels, comparisons = [], []
-    for arithmetic in ARITHMETICS:
+    kernels, comparisons, pairs = [], [], find_pairs(package)
+    for arithmetic, how in ARITHMETICS.items():
         for name in names:
             kernels += bench.measure_kernels(package, name, arithmetic)
             say(f"{name} {arithmetic}: kernels")
+        if pairs is not None:
+            kernels += measure_pairs(bench, pairs, arithmetic, *how)
+            say(f"pairs {arithmetic}: kernels")
     for arithmetic in COMPARED:
         for name in names:
             comparisons += bench.compare(package, name, arithmetic)

@@ -4,6 +4,8 @@
     python benchmarks/offline_kernels.py NAME...     only what has a name, as "Full 3x5 tf32", in
                                                      which one of these stands; other rows stay
 
+Of the kernels of pairs, "PairsInverse 3x256 tf32", the sizes are components of mu and the batch.
+
 Kernels are compiled for sm_80 and sm_90 as the emitted launches would have them compiled; nothing
 runs. Results are kept per version of Triton; a run replaces those of its own version. Exits with 1
 if a kernel may not be shipped: tests/kernels/offline.py says when.
@@ -39,8 +41,7 @@ def compile_setting(setting: Setting) -> list[Row]:
     warnings.simplefilter("ignore")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        package = variants.install_families(Path(folder))
-        for variant in variants.list_variants(package, *setting):
+        for variant in list_variants(setting, Path(folder)):
             for capability in variants.CAPABILITIES:
                 found = variant.launched.compile(capability)
                 rows.append(
@@ -66,6 +67,17 @@ def compile_setting(setting: Setting) -> list[Row]:
     return rows
 
 
+def list_variants(setting: Setting, folder: Path) -> list[Any]:
+    """List the kernels of one setting, whose package is written into a folder."""
+    from tests.kernels import pair_variants, pairs, variants
+
+    if setting[0] in pair_variants.FAMILIES:
+        module = pairs.install_pairs(folder, "kernel_pairs")
+        return list(pair_variants.list_pair_variants(module, *setting))
+    package = variants.install_families(folder)
+    return list(variants.list_variants(package, *setting))
+
+
 def name_setting(setting: Setting) -> str:
     """Return the name of a setting, with which the names of its variants begin."""
     family, channels, arithmetic = setting
@@ -74,15 +86,17 @@ def name_setting(setting: Setting) -> str:
 
 def compile_all(known: Sequence[Row], names: Sequence[str]) -> list[Row]:
     """Compile what is asked for, or everything, and return its rows among those known before."""
+    from tests.kernels.pair_variants import list_pair_settings
     from tests.kernels.variants import list_settings
 
-    order = {name_setting(setting): setting for setting in list_settings()}
+    settings = [*list_settings(), *list_pair_settings()]
+    order = {name_setting(setting): setting for setting in settings}
     fresh = [name for name in order if not names or any(word in name for word in names)]
     found = {name: [row for row in known if read_setting(row) == name] for name in order}
     start = time.monotonic()
     with ProcessPoolExecutor(os.cpu_count(), max_tasks_per_child=1) as pool:
-        settings = [order[name] for name in fresh]
-        for name, rows in zip(fresh, pool.map(compile_setting, settings), strict=True):
+        found_rows = pool.map(compile_setting, [order[name] for name in fresh])
+        for name, rows in zip(fresh, found_rows, strict=True):
             found[name] = rows
             print(f"{time.monotonic() - start:5.0f} s  {name}", file=sys.stderr)
     return [row for rows in found.values() for row in rows]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,10 @@ import torch
 from benchmarks import gpu
 from benchmarks.counting import count_bytes, count_flops
 from benchmarks.dense import Einsum
+from benchmarks.gpu_pairs import SIZES, Pairs, find_pairs, measure_pairs, record_pairs
+from benchmarks.gpu_pairs import count_flops as count_pair_flops
 from tests.emit.problems import make
+from tests.kernels.pairs import install_pairs
 from tests.kernels.problems import CASES
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu.py"
@@ -82,6 +86,26 @@ def test_everything_is_measured(
     machine = dict.fromkeys(("device", "torch", "triton", "python"), "none")
     text = "\n".join(gpu.tabulate({"machine": machine, **data}))
     assert text.count("| Twist | float32 |") == 8 + 4
+
+
+@pytest.mark.interpreter
+def test_kernels_of_pairs_are_measured(zoo: ModuleType, packages: Path, bench: gpu.Bench) -> None:
+    launch = install_pairs(packages, "pairs_measured")
+    assert find_pairs(importlib.import_module("pairs_measured")) is launch
+    assert find_pairs(zoo) is None
+    rows = measure_pairs(bench, launch, "float32", torch.float32, "highest")
+    kernels = ("apply_pairs", "differentiate_pairs and eps", "differentiate_pairs")
+    found = [(row["layer"], row["kernel"]) for row in rows]
+    assert found == [(size.name, kernel) for size in SIZES for kernel in kernels]
+    assert all(row["bytes"] > 0 and row["flops"] > 0 for row in rows)
+    size = Pairs(10, 3, 2, 5)
+    flops = [
+        count_pair_flops(call, size) for call in record_pairs(launch, size, torch.float32, "cpu")
+    ]
+    # Products and distances; times z; the gradient of a weight, of vectors, of positions.
+    weight, values = 2 * 3 + 3 * 2 + 3, 2 * 5
+    assert flops[:2] == [100 * (weight + values)] * 2
+    assert flops[2:] == [100 * (weight + values + 4 + 2 * 3 + 3 * 2)] * 2
 
 
 def draw(layer: Any, name: str, dtype: torch.dtype) -> torch.Tensor:

@@ -91,6 +91,7 @@ def test_a_batch_that_is_no_multiple_of_anything(families: ModuleType, capabilit
 
 
 def test_the_table_is_whole_and_without_faults() -> None:
+    from tests.kernels.pair_variants import list_pair_settings
     from tests.kernels.variants import ALLOWED_SPILLS, CAPABILITIES, list_settings
 
     table = read_table()
@@ -100,7 +101,7 @@ def test_the_table_is_whole_and_without_faults() -> None:
         told = {(row["variant"].split(":")[0], row["target"]) for row in rows}
         wanted = {
             (f"{family} {channels[0]}x{channels[1]} {arithmetic}", f"sm_{capability}")
-            for family, channels, arithmetic in list_settings()
+            for family, channels, arithmetic in [*list_settings(), *list_pair_settings()]
             for capability in CAPABILITIES
         }
         assert told == wanted, REMEDY

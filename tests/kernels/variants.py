@@ -35,7 +35,10 @@ ARITHMETICS: dict[str, tuple[torch.dtype, str]] = {
 }
 """Name to dtype and ``torch.set_float32_matmul_precision``."""
 
-TENSOR_CORES = {"bfloat16": True, "float16": True, "float32": False, "tf32x3": True, "tf32": True}
+TENSOR_CORES = {
+    **dict.fromkeys(("bfloat16", "float16", "tf32x3", "tf32", "mixed"), True),
+    "float32": False,
+}
 """Whether a product of matrices is one of tensor cores; in float64 Triton decides by the target."""
 
 BLOCKS = ((16, 16), (16, 32), (16, 64), (32, 16), (32, 32), (32, 64))
@@ -83,7 +86,7 @@ class Variant(NamedTuple):
 
     Attributes:
         name: Of all that distinguishes it, but the target.
-        arithmetic: One of ARITHMETICS.
+        arithmetic: One of ARITHMETICS, or of those of pairs.
         launched: Its call.
     """
 
@@ -93,7 +96,7 @@ class Variant(NamedTuple):
 
     def find_faults(self, compiled: Compiled) -> list[str]:
         """Say in which ways it may not be shipped."""
-        mixes = "DOT" in dict(self.launched.constants)
+        mixes = not {"DOT", "VALUE"}.isdisjoint(dict(self.launched.constants))
         expected = TENSOR_CORES.get(self.arithmetic) if mixes else False
         allowed = ALLOWED_SPILLS.get(f"{self.name} sm_{compiled.capability}", (0, ""))[0]
         return compiled.find_faults(spill=allowed, tensor_cores=expected)
