@@ -143,9 +143,29 @@ def test_closures_may_call_backward_and_the_layer_twice(layers: ModuleType) -> N
     value = ((z @ dense.mT).tanh() @ dense.mT).pow(2).sum()
     (gradient,) = torch.autograd.grad(value, dense)
     values = torch.linalg.eigvalsh((gradient + gradient.mT) / 2)
-    expected = values[values.abs().argmax()][None]
-    torch.testing.assert_close(layer.grow_(1, loss), expected)
-    torch.testing.assert_close(layer.grow_(1, backward), expected)
+    expected = values[values.abs().argsort(descending=True)]
+    torch.testing.assert_close(layer.grow_(1, loss), expected[:1])
+    torch.testing.assert_close(layer.grow_(1, backward), expected[1:2])
+    with torch.no_grad():
+        torch.testing.assert_close(layer.grow_(1, loss), expected[2:3])
+
+
+@pytest.mark.parametrize("name", ["Low", "Unit", "Wide", "Quadratic"])
+def test_growth_in_parts_adds_no_twins(layers: ModuleType, name: str) -> None:
+    """Two equal directions of strength 0 would have equal gradients, and never part."""
+    layer = getattr(layers, name)()
+    twin = copy.deepcopy(layer)
+    z, _ = pose(layer)
+
+    def find_loss(of: Any) -> Any:
+        return (of(z).tanh() - 0.5).pow(2).sum()
+
+    found = torch.cat([layer.grow_(k, lambda: find_loss(layer)) for k in (1, 2)])
+    new = [side.detach()[:, -3:] for side in layer.directions()]
+    alike = (new[0].mT @ new[0]) * (new[1].mT @ new[1])
+    torch.testing.assert_close(alike, torch.eye(3).double(), rtol=0.0, atol=1e-6)
+    if layer.facts.order == 2:
+        torch.testing.assert_close(found, twin.grow_(3, lambda: find_loss(twin)))
 
 
 @pytest.mark.parametrize("name", ["Low", "Wide", "Frame"])

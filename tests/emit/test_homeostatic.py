@@ -279,8 +279,6 @@ def test_calls_are_refused(package: ModuleType) -> None:
     layer, r = package.Neurons(), draw_input(5)
     with pytest.raises(RuntimeError, match="no forward came before"):
         layer.adapt_()
-    with pytest.raises(RuntimeError, match="no target yet"):
-        layer.energy(r)
     layer.calibrate_(r)
     for wrong in (torch.rand(4), torch.rand(0, 5), torch.tensor(1.0)):
         with pytest.raises(ValueError, match="at least one"):
@@ -297,6 +295,25 @@ def test_calls_are_refused(package: ModuleType) -> None:
         layer.energy(r)
     with pytest.raises(RuntimeError, match="no kernels"):
         package.Neurons(backend="triton")
+
+
+def test_questions_before_any_adaptation(package: ModuleType) -> None:
+    """Without a target the answers are those for the one that the first adaptation will set."""
+    for name in ("Neurons", "Runaway"):
+        layer = getattr(package, name)(dtype=torch.float64)
+        r = draw_input(layer.facts.n_in)
+        twin = copy.deepcopy(layer)
+        twin.calibrate_(r)
+        torch.testing.assert_close(layer.energy(r), twin.energy(r))
+        for found, expected in zip(layer.stability(r), twin.stability(r), strict=True):
+            assert found == pytest.approx(expected)
+        assert not bool(layer.calibrated)
+    with pytest.raises(ValueError, match="no unique fixed point"):
+        layer.stability(r, at="fixed point")
+    assert layer.stability(r).null_multiplier == 1.05
+    layer = package.Neurons(dtype=torch.float64)
+    responses = layer.fixed_point(draw_input(5)).responses
+    assert bool((responses > 0).all())
 
 
 def test_words(package: ModuleType) -> None:

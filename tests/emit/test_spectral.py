@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eqcompile.exact.signed import SignedPermutation
 from tests.emit.parameterised_packages import describe_tie, make_package
-from tests.emit.spectral import FREE, GROUPED, MODULES, PAIRS, install_spectral
+from tests.emit.spectral import FREE, GROUPED, MODULES, PAIRS, install_spectral, make
 
 MATRICES = ("Low", "Crowded", "Unit", "Frame", "Wide", "Narrow")
 
@@ -203,7 +203,7 @@ def test_canonical_form(layers: ModuleType, name: str) -> None:
 
 def test_canonical_forms_of_equal_functions_are_equal(layers: ModuleType) -> None:
     layer = layers.Low()
-    with torch.no_grad():  # Directions of equal strengths can be turned into each other.
+    with torch.no_grad():
         layer.lam.mul_(torch.tensor([3.0, 1.0, 2.0]))
     other = copy.deepcopy(layer)
     with torch.no_grad():
@@ -214,6 +214,30 @@ def test_canonical_forms_of_equal_functions_are_equal(layers: ModuleType) -> Non
         one.canonicalize_()
     torch.testing.assert_close(layer.q, other.q)
     torch.testing.assert_close(layer.lam, other.lam)
+
+
+@pytest.mark.parametrize("name", [*MATRICES, "Dull"])
+def test_canonical_form_of_equal_strengths(layers: ModuleType, name: str) -> None:
+    """Directions of equal strengths can be turned into each other; the form does not depend on it.
+
+    All strengths are equal at the start, and in layers of one direction all entries are.
+    """
+    layer = make(layers, 6, 6, "float64", True, 1) if name == "Dull" else getattr(layers, name)()
+    z = draw(layer)
+    y = layer(z).detach()
+    layer.canonicalize_()
+    torch.testing.assert_close(layer(z), y, rtol=1e-12, atol=1e-12)
+    assert bool((layer.lam.abs().diff() <= 0).all())
+    other = copy.deepcopy(layer)
+    with torch.no_grad():
+        equal = (layer.lam == layer.lam[0]).sum()
+        turn = torch.linalg.qr(torch.randn(equal, equal, dtype=torch.float64)).Q
+        for side in layer.sides:
+            stored = getattr(other, side)
+            stored[:, :equal] = stored[:, :equal] @ turn
+    other.canonicalize_()
+    for name_, parameter in layer.named_parameters():
+        torch.testing.assert_close(parameter, other.get_parameter(name_), rtol=0, atol=1e-12)
 
 
 def test_canonical_form_without_full_rank_is_not_dead(layers: ModuleType) -> None:
