@@ -149,6 +149,33 @@ def test_the_package_has_the_layers_of_the_contract(built: Path) -> None:
     }
 
 
+COMPILED = """
+import torch, force_nets
+
+for name in ("Force", "Low"):
+    layer = getattr(force_nets, name)(dtype=torch.float64)
+    z = torch.randn(5, layer.facts.n_in, dtype=torch.float64)
+    compiled = torch.compile(layer, fullgraph=True)
+    found = torch.autograd.grad(compiled(z).pow(2).sum(), list(layer.parameters()))
+    expected = torch.autograd.grad(layer(z).pow(2).sum(), list(layer.parameters()))
+    for left, right in zip(found, expected, strict=True):
+        torch.testing.assert_close(left, right)
+"""
+
+
+@pytest.mark.slow
+def test_inductor_differentiates_ties_of_one_number(built: Path) -> None:
+    """In another process: where warnings are errors, inductor finds no vector instructions."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMPILED],
+        cwd=built.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_package_is_verified(built: Path) -> None:
     checks = verify_package(built)
     assert any("stored blocks are fixed by every generator and complete" in c for c in checks)
