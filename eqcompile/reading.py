@@ -104,7 +104,7 @@ def read_model(model: type[M], value: object) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         errors = [e for e in error.errors(include_url=False) if not _counts_valid_only(e)]
-        found = [_locate(e, value) for e in errors]
+        found = _drop_keys_of_unknown([_locate(e, value) for e in errors])
         raise Refusals(tuple(_spell(f, model) for f in _settle(found, 0))) from None
 
 
@@ -162,6 +162,18 @@ def _locate(error: ErrorDetails, data: object) -> _Found:
         error["msg"],
         on_key or error["type"] == "extra_forbidden",
     )
+
+
+def _drop_keys_of_unknown(found: list[_Found]) -> list[_Found]:
+    """Leave out what is said of the keys of a layer whose family nobody knows, but of its name."""
+    unknown = {f.at[:-1] for f in found if f.parameters.get("rule") == "unknown-layer-family"}
+    return [
+        f
+        for f in found
+        if f.kind not in ("missing", "extra_forbidden")
+        or f.at[:-1] not in unknown
+        or f.at[-1] == "name"
+    ]
 
 
 def _contains(place: object, part: PathPart) -> bool:

@@ -196,8 +196,10 @@ def explain_tie(name: str, tie: LayerSolution) -> list[str]:
 
 
 def explain_weights(solution: ParameterisedSolution) -> list[str]:
-    """Write the orbitals that the weights are combinations of."""
+    """Write the orbitals that the weights are combinations of, where they are a matrix."""
     problem, shown = solution.problem, solution.orbitals
+    if dict(problem.options).get("order", 2) > 2:
+        return []
     if problem.family == "homeostatic" and solution.ties:
         shown = solution.ties[0]
     if shown is None:
@@ -209,10 +211,7 @@ def explain_weights(solution: ParameterisedSolution) -> list[str]:
         )
     tying = shown.tying(LINEAR)
     count = spell_count(tying.classes, "orbital")
-    if dict(problem.options).get("order", 2) > 2:
-        text = f"Linear maps that commute with the group are combinations of {count}"
-    else:
-        text = f"W commutes with the group, so it is a combination of {count}"
+    text = f"W commutes with the group, so it is a combination of {count}"
     text += ", one per orbit of pairs of neurons"
     if problem.family == "homeostatic":
         text += f"; W is averaged over them after every step, so {tying.classes} numbers are free"

@@ -164,6 +164,14 @@ def test_sections_depend_on_what_there_is() -> None:
     assert titles == ["The layer", "The parameters", "The cost"]
 
 
+@pytest.mark.parametrize("order", [2, 3])
+def test_layers_of_higher_order_have_no_matrix_of_weights(order: int) -> None:
+    solution = solve(**LOW, order=order, group={"cyclic": 5})
+    titles = [section.title for section in derive_sections(solution)]
+    assert ("The weights" in titles) == (order == 2)
+    assert ("W commutes" in explain_parameterised(solution)) == (order == 2)
+
+
 def test_the_table_of_parameters() -> None:
     assert draw_parameters(solve(**LOW, bias=True)) == (
         "Layer: spectral, 5 -> 5\n"
