@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import torch
 
 from eqcompile.emit.spelling import spell_json
 from tests.emit.coulomb import FACTS, MODULES, find, list_data, make_coulomb, write_layers
@@ -23,6 +24,14 @@ def test_every_check_passes(package: ModuleType) -> None:
     assert [row for row in results if not row[2]] == []
     assert {row[0] for row in results} == set(FACTS)
     assert len(results) == 5 * len(FACTS)
+
+
+def test_neurons_of_copies_stay_apart_on_a_line(package: ModuleType) -> None:
+    checks = find(package, "coulomb_checks")
+    for count in (checks.FEW, checks.MANY):
+        layer = checks.make_copy(package.Rectangle, count, dims=(3, 1))
+        radii = torch.cat([layer.x, layer.y]).detach().abs().flatten()
+        assert float(radii.sort().values.diff().min()) > 0.1 / count
 
 
 PLANTED: dict[str, tuple[str, str, str, str, str]] = {
