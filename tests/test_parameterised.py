@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+import torch
 
 import eqcompile
 from eqcompile.driver import compile_spec, read
@@ -258,6 +259,29 @@ def test_given_positions_leave_the_dimension_of_the_charges(n: int, m: int) -> N
         document = {"version": 1, "package": "given", "layers": [layer]}
         ((_, problem),) = resolve_parameterised(read(document))
         assert find_dimension(problem) == count_rank(1 / distances, n, m, d)
+
+
+LONE = (
+    HEAD
+    + """
+  - {name: A, family: coulomb, size: 1, dims: {mu: 2, x: 1}, softening: 0, bias: true}
+  - {name: B, family: distance_product, size: 1, dims: {mu: 1, x: 2}, group: {symmetric: 1}}
+"""
+)
+
+
+def test_a_lone_neuron_acts_on_none() -> None:
+    module = eqcompile.compile(LONE)
+    for cls in (module.A, module.B):
+        for backend in ("torch", "reference"):
+            layer = cls(backend=backend, device="cpu", dtype=torch.float64)
+            z = torch.randn(3, 1, dtype=torch.float64, requires_grad=True)
+            assert torch.equal(layer(z), torch.zeros(3, 1).double())
+            assert torch.equal(layer.dense_weight(), torch.zeros(1, 1).double())
+            assert torch.equal(
+                torch.autograd.grad(layer(z).sum(), z)[0], torch.zeros(3, 1).double()
+            )
+    assert "Effective dimension" not in module.A().explain()
 
 
 def test_documented_state_is_what_is_stored() -> None:

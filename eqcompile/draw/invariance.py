@@ -53,9 +53,10 @@ def explain_gauge(problem: ParameterisedProblem, dimension: int | None) -> list[
         return []
     kept = _list_gauge_pairs(problem) if problem.family in PAIRS else _list_gauge_spectral(problem)
     lines = [line for text in kept for line in write_paragraph(f"- {text}", "", "  ")]
-    if dimension is not None:
-        order = dict(problem.options).get("order", 2)
-        whole, what = _measure_whole(problem, order)
+    order = dict(problem.options).get("order", 2)
+    whole, what = _measure_whole(problem, order)
+    # A lone neuron without a weight to itself has none at all.
+    if dimension is not None and whole:
         tied = " without ties" if problem.ties else ""
         text = (
             f"Effective dimension: the {what} reached{tied} are a family of {dimension:,} of "

@@ -63,9 +63,6 @@ def _check_pairs(entry: CoulombLayer | DistanceLayer) -> Iterator[Refusal]:
     if entry.diagonal != "none" and isinstance(entry.size, Rectangle):
         text = "a layer with neurons in and neurons out has no diagonal"
         yield _refuse("diagonal", text, "leave diagonal out, or write a number as its size")
-    if entry.size == 1 and entry.diagonal == "none":
-        text = "a lone neuron has no other to act on, so that every weight is 0"
-        yield _refuse("size", text, "use more neurons, or write diagonal: free")
     if entry.signature is not None and len(entry.signature) != d:
         text = f"the signature has {len(entry.signature)} signs, mu has dimension {d}"
         yield _refuse("signature", text, "give one sign per component of mu")

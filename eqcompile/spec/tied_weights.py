@@ -38,7 +38,8 @@ def check_ties(entry: ParameterisedLayer, actions: NeuronActions) -> list[Refusa
     """
     if isinstance(entry, SpectralLayer):
         return list(_check_directions(entry, actions))
-    if isinstance(entry, CoulombLayer | DistanceLayer):
+    if isinstance(entry, CoulombLayer | DistanceLayer) and entry.size != 1:
+        # A lone neuron has no weight to lose: it has none with or without a group.
         return list(_check_pairs(entry, actions))
     return []
 
