@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.emit.coulomb import draw, make, make_coulomb
+from tests.emit.coulomb import draw, find, make, make_coulomb
 
 pytestmark = [
     pytest.mark.slow,
@@ -59,6 +59,28 @@ def test_inductor(package: ModuleType) -> None:
     expected = torch.autograd.grad(layer(z).pow(2).sum(), list(layer.parameters()))
     for left, right in zip(found, expected, strict=True):
         torch.testing.assert_close(left, right)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 600])
+def test_compiled_ties_select_what_others_do(package: ModuleType, count: int) -> None:
+    ties = find(package, "ties")
+    labels = torch.randint(count, (3, 40))
+    values = torch.randn(count, dtype=torch.float64, requires_grad=True)
+    compiled: Any = torch.compile(ties._select, fullgraph=True, backend="aot_eager")
+    found = compiled(values, labels)
+    assert torch.equal(found, values[labels])
+    left = torch.autograd.grad(found.pow(2).sum(), values)
+    torch.testing.assert_close(left, torch.autograd.grad(values[labels].pow(2).sum(), values))
+
+
+def test_compiled_ties_refuse_tables_too_large(
+    package: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ties = find(package, "ties")
+    monkeypatch.setattr(ties, "COMPILED_ENTRIES", 100)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    with pytest.raises(RuntimeError, match="do not compile the layer"):
+        ties._select(torch.ones(5), torch.zeros(1, 40, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("backend", ["auto", "reference"])

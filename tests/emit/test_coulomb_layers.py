@@ -177,6 +177,13 @@ def test_names_of_parameters(package: ModuleType) -> None:
     assert list(package.Ring().state_dict()) == words
 
 
+@pytest.mark.parametrize("softening", [1e-300, 1e-3, 20.0, 1e6])
+def test_any_softening_can_be_learnt(package: ModuleType, softening: float) -> None:
+    facts = package.Soft.facts._replace(softening=softening, learn_softening=True)
+    layer = type("Soft", (package.Soft,), {"facts": facts})(dtype=torch.float64)
+    assert math.isclose(layer.softening.item(), softening, rel_tol=1e-4)
+
+
 def test_ties(package: ModuleType, tiles: int) -> None:
     """A ring of neurons, turned with its charges and positions: the layer commutes with it."""
     layer = make(package, "Ring")
