@@ -163,8 +163,8 @@ def draw_page(rows: Sequence[dict[str, Any]]) -> str:
     lines = [(__doc__ or "").partition("\n\n")[0], ""]
     lines += [
         "CPU seconds of one thread (times longer than the layer; MiB above rest); 16 rows, float32,"
-        " 8 numbers mu and 3 numbers x per neuron. Weights that were formed before (*ready*) count as"
-        " rest. The script: [coulomb.py](../coulomb.py).",
+        " 8 numbers mu and 3 numbers x per neuron. Weights formed before (*ready*) count as rest."
+        " The script: [coulomb.py](../coulomb.py).",
         "",
         f"| weights | n | | {' | '.join(CONTENDERS)} |",
         f"| {' | '.join(['---'] * (3 + len(CONTENDERS)))} |",
