@@ -160,8 +160,11 @@ def explain_group(solution: ParameterisedSolution) -> list[str]:
     shown = solution.orbitals or (solution.ties[-1] if solution.ties else None)
     if shown is None:
         return []
+    sides = (shown.problem.inputs[0].action, shown.problem.output)
+    signed = any((image.signs < 0).any() for side in sides for image in side.images)
+    how = "permutes the neurons up to signs" if signed else "permutes the neurons"
     lines = write_paragraph(
-        "The group permutes the neurons up to signs, in as inputs and out as outputs. The layer "
+        f"The group {how}, in as inputs and out as outputs. The layer "
         "commutes with it: f(g z) = g f(z) whatever its parameters."
     )
     return [*lines, "", *explain_action(shown)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from eqcompile.draw.invariance import explain_cost, explain_gauge
-from eqcompile.draw.parameterised import derive_sections, explain_parameterised
+from eqcompile.draw.parameterised import derive_sections, explain_group, explain_parameterised
 from eqcompile.draw.parameterised_formats import draw_parameters
 from eqcompile.layers.parameterised import ParameterisedProblem, resolve_parameterised
 from eqcompile.solve.parameterised import ParameterisedSolution, solve_parameterised
@@ -184,3 +184,10 @@ def test_the_table_of_parameters() -> None:
         "\n"
         "  17 numbers, all free: no group acts.\n"
     )
+
+
+@pytest.mark.parametrize(("group", "signed"), [("hyperoctahedral", True), ("cyclic", False)])
+def test_signs_of_neurons_are_spoken_of_where_there_are_any(group: str, signed: bool) -> None:
+    layer = {"family": "spectral", "size": 3, "rank": 3, "actions": {"q": "V"}}
+    said = join(explain_group(solve(**layer, group={group: 3})))
+    assert ("up to signs" in said) == signed
