@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +13,8 @@ from torch.func import functional_call, grad, jacrev, jvp, vmap
 
 from tests.emit.spectral import FREE, GROUPED, install_spectral
 
+pytestmark = pytest.mark.usefixtures("fresh_compiler")
+
 # Warnings of torch's own compiler and of what it imports.
 COMPILED = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
@@ -23,12 +24,6 @@ COMPILED = pytest.mark.filterwarnings(
 @pytest.fixture(scope="module")
 def layers(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     return install_spectral(tmp_path_factory.mktemp("spectral"))
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Iterator[None]:
-    yield
-    torch._dynamo.reset()
 
 
 def draw(layer: Any, *lead: int, dtype: torch.dtype = torch.float64) -> Tensor:

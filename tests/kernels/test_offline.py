@@ -46,6 +46,12 @@ def read_table() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def read_rows(version: str, capability: int) -> dict[str, dict[str, Any]]:
+    """Return the rows of one release of Triton and one target, by variant."""
+    rows = read_table().get(version, ())
+    return {row["variant"]: row for row in rows if row["target"] == f"sm_{capability}"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 90])
 @pytest.mark.parametrize(
@@ -58,11 +64,7 @@ def test_kernels_compile_as_the_table_says(
 
     from tests.kernels.variants import list_variants
 
-    rows = {
-        row["variant"]: row
-        for row in read_table().get(triton.__version__, [])
-        if row["target"] == f"sm_{capability}"
-    }
+    rows = read_rows(triton.__version__, capability)
     variants = list(list_variants(families, family, channels, arithmetic))
     assert variants
     for variant in variants:

@@ -38,13 +38,9 @@ def test_kernels_compile_as_the_table_says(
     import triton
 
     from tests.kernels.pair_variants import list_pair_variants
-    from tests.kernels.test_offline import REMEDY, read_table
+    from tests.kernels.test_offline import REMEDY, read_rows
 
-    rows = {
-        row["variant"]: row
-        for row in read_table().get(triton.__version__, [])
-        if row["target"] == f"sm_{capability}"
-    }
+    rows = read_rows(triton.__version__, capability)
     variants = list(list_pair_variants(pairs, family, sizes, arithmetic))
     kernels = [variant.launched.name for variant in variants]
     assert {*kernels} == {"apply_pairs", "differentiate_pairs"}
